@@ -1,0 +1,145 @@
+"""A private reverse proxy that does what an ingress does: paths to ports, bodies passed on as they come."""
+
+import grp
+import os
+import pwd
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stentor_dev.installation import NotInstalled, find_program, install_with_apt
+from stentor_dev.process import Command, Server
+
+HOW_TO_INSTALL = (
+    "nginx is missing: `apt-get install -y nginx-light` on Debian or Ubuntu (as root), "
+    "`brew install nginx` on macOS"
+)
+Routes = Mapping[str, Sequence[int]]
+"""Path prefix -> ports; a prefix covers its own path and all below it, and the longest one wins."""
+
+# Idle connections to a service are dropped here before the service drops them (uvicorn: after 5 s), else a
+# request now and then meets a closing one and becomes a 502. One failure does not take a service out, so
+# that a restarted one is back at once.
+UPSTREAM = """
+  upstream {name} {{
+    {servers}
+    keepalive 32;
+    keepalive_timeout 3s;
+  }}"""
+LOCATION = "\n    location {match} {{ proxy_pass http://{name}; }}"
+CONFIGURATION = """
+daemon off;
+{user}
+worker_processes 2;
+pid {base}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {base}/body;
+  proxy_temp_path {base}/proxy;
+  fastcgi_temp_path {base}/fastcgi;
+  uwsgi_temp_path {base}/uwsgi;
+  scgi_temp_path {base}/scgi;
+  map $http_upgrade $connection_header {{ default upgrade; '' ''; }}
+{upstreams}
+  server {{
+    listen 127.0.0.1:{port};
+    client_max_body_size 0;
+    proxy_http_version 1.1;
+    proxy_request_buffering off;
+    proxy_buffering off;
+    client_body_timeout 3600s;
+    proxy_read_timeout 3600s;
+    proxy_send_timeout 3600s;
+    send_timeout 3600s;
+    proxy_set_header Host $http_host;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_header;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
+{locations}
+  }}
+}}
+"""
+
+
+class Nginx(Server):
+    """The proxy; what no route covers is its 404."""
+
+    def __init__(self, base: Path, routes: Routes, *, port: int | None = None) -> None:
+        super().__init__(base, port)
+        self.routes = routes
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.base.mkdir(parents=True, exist_ok=True)
+        self._pid_file.unlink(missing_ok=True)
+        (self.base / "nginx.conf").write_text(self._configuration())
+        command = Command(
+            [find_nginx(), "-p", self.base, "-c", self.base / "nginx.conf", "-e", "stderr"],
+            directory=self.base,
+            environment={"PATH": os.environ["PATH"]},
+            # Its workers outlive a SIGKILL of it.
+            orphan_signal=signal.SIGTERM,
+        )
+        # Written once the port is its own; that something answers there proves nothing.
+        self.run(command, self._pid_file.exists, timeout_seconds=10)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.base / "nginx.pid"
+
+    def _configuration(self) -> str:
+        groups = dict.fromkeys(tuple(ports) for ports in self.routes.values())
+        names = {ports: f"upstream_{number}" for number, ports in enumerate(groups)}
+        upstreams = [
+            UPSTREAM.format(
+                name=name, servers=" ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
+            )
+            for ports, name in names.items()
+        ]
+        locations = [
+            LOCATION.format(match=match, name=names[tuple(ports)])
+            for prefix, ports in self.routes.items()
+            for match in _matches(prefix.rstrip("/"))
+        ]
+        return CONFIGURATION.format(
+            base=self.base,
+            port=self.port,
+            user=_user(),
+            upstreams="".join(upstreams),
+            locations="".join(locations),
+        )
+
+
+def _matches(prefix: str) -> list[str]:
+    return [f"= {prefix}", f"{prefix}/"] if prefix else ["/"]
+
+
+def _user() -> str:
+    """As root the workers would become an account that cannot enter the base directory."""
+    if os.geteuid() != 0:
+        return ""
+    return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};"
+
+
+def find_nginx() -> Path:
+    program = find_program("nginx")
+    if program is None:
+        raise NotInstalled(HOW_TO_INSTALL)
+    return program
+
+
+def ensure_installed() -> None:
+    """Install nginx if that is missing and this program may; else raise NotInstalled."""
+    try:
+        find_nginx()
+    except NotInstalled:
+        if not install_with_apt("nginx-light"):
+            raise
+        find_nginx()

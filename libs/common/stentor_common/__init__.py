@@ -1,0 +1,1 @@
+"""What two or more of Stentor's services use; knows none of them."""

@@ -1,0 +1,69 @@
+"""Request bodies of contracts that take JSON, url-encoded forms and multipart alike."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from stentor_common.errors import BadInput
+from stentor_common.multipart import parts
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def content_kind(request: Request) -> str:
+    """The media type of the body without its parameters, in lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_fields(request: Request) -> Mapping[str, Any]:
+    """The fields of a body that holds no file; a repeated one becomes a list. Raises BadInput."""
+    kind = content_kind(request)
+    if kind == "multipart/form-data":
+        sent = [
+            (part.name, await part.text())
+            async for part in parts(request.stream(), request.headers["content-type"])
+        ]
+        return _gathered(sent)
+    body = await request.body()
+    if kind == "application/json" or body[:1] in (b"{", b"["):
+        return _json_object(body)
+    try:
+        return _gathered(parse_qsl(body.decode(), keep_blank_values=True))
+    except ValueError:
+        raise BadInput("the body is neither a form nor JSON") from None
+
+
+def checked(model: type[M], fields: Mapping[str, Any]) -> M:
+    """The fields as a model. Raises RequestValidationError, which is rendered like any other."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        raise RequestValidationError(found) from error
+
+
+def _json_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        raise BadInput("the request body is not valid JSON") from None
+    if not isinstance(found, dict):
+        raise BadInput("the request body must be a JSON object")
+    return found
+
+
+def _gathered(pairs: list[tuple[str, str]]) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in fields:
+            fields[name] = value
+        elif isinstance(fields[name], list):
+            fields[name].append(value)
+        else:
+            fields[name] = [fields[name], value]
+    return fields

@@ -1,0 +1,142 @@
+"""One factory for every web process: one service in a pod, all of them in the all-in-one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_fastapi_instrumentator import Instrumentator
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from stentor_common import catalog_api, health
+from stentor_common.auth import Authenticator
+from stentor_common.errors import AppError, Unavailable
+from stentor_common.jobs import api as jobs_api
+from stentor_common.middleware import QUIET, RequestLog, StripSlash
+from stentor_common.problems import (
+    ErrorStyle,
+    Problem,
+    envelope,
+    from_app_error,
+    from_http,
+    from_validation,
+)
+from stentor_common.runtime import Runtime
+from stentor_common.service import Service
+
+TITLE, VERSION = "Stentor", "1"
+FORM_SLACK_BYTES = 2 * 1024 * 1024
+"""What a form may hold beside its file."""
+
+
+def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Authenticator) -> FastAPI:
+    """The web application of these services on this runtime, which stays the caller's to close."""
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        redirect_slashes=False,
+        max_body_size=runtime.settings.max_body_bytes,
+    )
+    app.state.runtime = runtime
+    app.state.authenticator = authenticator
+    app.state.settings = {type(own): own for own in (service.settings for service in services) if own}
+    for router in (health.router, jobs_api.router, catalog_api.router):
+        app.include_router(router)
+    largest = runtime.settings.max_upload_bytes + FORM_SLACK_BYTES
+    for service in services:
+        for router in service.routers:
+            app.include_router(router)
+        for router in service.file_routers:
+            app.include_router(router, max_body_size=largest)
+    _measure(app, runtime)
+    _render_errors(app, {prefix: style for s in services for prefix, style in s.error_styles.items()})
+    # The last one added is the first to see a request.
+    app.add_middleware(StripSlash)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["*"],
+    )
+    app.add_middleware(RequestLog)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def create_probe_app(runtime: Runtime) -> FastAPI:
+    """What a worker answers to: probes and metrics."""
+    app = FastAPI(title=TITLE, openapi_url=None, redirect_slashes=False)
+    app.state.runtime = runtime
+    app.include_router(health.router)
+    _show_metrics(app, runtime)
+    return app
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The HTTP contract, with the spellings in which a credential may be sent."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=TITLE, version=VERSION, routes=app.routes)
+        schemes = found.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["bearer"] = {"type": "http", "scheme": "bearer"}
+        schemes["accessToken"] = {"type": "apiKey", "in": "header", "name": "x-access-token"}
+        found["security"] = [{}, {"bearer": []}, {"accessToken": []}]
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+def _measure(app: FastAPI, runtime: Runtime) -> None:
+    Instrumentator(registry=runtime.metrics.registry, excluded_handlers=list(QUIET)).instrument(app)
+    _show_metrics(app, runtime)
+
+
+def _show_metrics(app: FastAPI, runtime: Runtime) -> None:
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
+    """All errors pass here; the path says whose words they are told in."""
+    longest_first = sorted(styles, key=len, reverse=True)
+
+    def render(request: Request, problem: Problem) -> Response:
+        path = request.url.path
+        prefix = next((prefix for prefix in longest_first if path.startswith(prefix)), None)
+        return styles[prefix](problem) if prefix else envelope(problem)
+
+    async def app_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AppError)
+        return render(request, from_app_error(error))
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return render(request, from_http(error.status_code, error.detail, error.headers))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return render(request, from_validation(error))
+
+    async def database_away(request: Request, _: Exception) -> Response:
+        away = Unavailable(
+            "the database does not answer; try again in a moment", headers={"Retry-After": "5"}
+        )
+        return render(request, from_app_error(away))
+
+    async def crash(request: Request, _: Exception) -> Response:
+        request_id = request.scope.get("state", {}).get("request_id", "")
+        message = f"something went wrong on our side; the log knows it as request {request_id}"
+        return render(request, Problem(500, "internal", message))
+
+    app.add_exception_handler(AppError, app_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    for error in (OperationalError, InterfaceError, PoolTimeout, ConnectionError):
+        app.add_exception_handler(error, database_away)
+    app.add_exception_handler(Exception, crash)

@@ -1,0 +1,127 @@
+"""What workers do to jobs: take one, keep it, hand it back, record how it ended.
+
+Each is one statement that names the state it starts from and the lease it needs, so that two workers
+with the same message, or one that was thought dead, cannot both be right.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from stentor_common.jobs.table import Job, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run a job, until somebody takes it away."""
+
+    id: uuid.UUID
+    job_id: uuid.UUID
+    kind: str
+    queue: str
+    request: dict[str, Any]
+    request_id: str
+    attempt: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: completed with a result, or failed with a reason."""
+
+    state: JobState
+    result: dict[str, Any] | None = None
+    result_key: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class LeaseRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def take(self, job_id: uuid.UUID, now: datetime, duration: timedelta) -> Lease | None:
+        """Claim a job that waits, or whose worker fell silent. None: there is nothing to do any more."""
+        free = or_(Job.state == JobState.queued, and_(Job.state == JobState.running, Job.lease_until < now))
+        lease_id = uuid.uuid4()
+        row = await self._session.execute(
+            update(Job)
+            .where(Job.id == job_id, free)
+            .values(
+                state=JobState.running,
+                attempts=Job.attempts + 1,
+                lease_id=lease_id,
+                lease_until=now + duration,
+                send_after=None,
+                started_at=now,
+                fraction=None,
+                eta_seconds=None,
+                stage=None,
+            )
+            .returning(Job.kind, Job.queue, Job.request, Job.request_id, Job.attempts, Job.created_at)
+            .execution_options(synchronize_session=False)
+        )
+        found = row.one_or_none()
+        if found is None:
+            return None
+        kind, queue, request, request_id, attempt, created_at = found
+        return Lease(lease_id, job_id, kind, queue, request, request_id, attempt, created_at)
+
+    async def renew(self, lease: Lease, until: datetime, progress: dict[str, Any]) -> bool:
+        """Keep the job and write its progress. False: it was cancelled, deleted or given to another."""
+        return await self._update(lease, {"lease_until": until, **progress})
+
+    async def finish(self, lease: Lease, outcome: Outcome, now: datetime) -> bool:
+        """Record the outcome, once. False: the lease was lost, and the outcome with it."""
+        return await self._update(
+            lease,
+            {
+                "state": outcome.state,
+                "result": outcome.result,
+                "result_key": outcome.result_key,
+                "error_code": outcome.error_code,
+                "error_message": outcome.error_message,
+                "finished_at": now,
+                "lease_id": None,
+                "lease_until": None,
+                "eta_seconds": None,
+            },
+        )
+
+    async def retry(self, lease: Lease, at: datetime) -> bool:
+        """Put the job back into its queue; the sweeper sends its message when `at` has come."""
+        return await self._requeue(lease, at, attempts=lease.attempt)
+
+    async def hand_back(self, lease: Lease, now: datetime) -> bool:
+        """Give up a job unfinished, because this process ends; the attempt does not count."""
+        return await self._requeue(lease, now, attempts=lease.attempt - 1)
+
+    async def _requeue(self, lease: Lease, at: datetime, *, attempts: int) -> bool:
+        return await self._update(
+            lease,
+            {
+                "state": JobState.queued,
+                "attempts": attempts,
+                "lease_id": None,
+                "lease_until": None,
+                "send_after": at,
+                "stage": None,
+                "fraction": None,
+                "eta_seconds": None,
+            },
+        )
+
+    async def _update(self, lease: Lease, values: dict[str, Any]) -> bool:
+        found = await self._session.execute(
+            update(Job)
+            .where(Job.id == lease.job_id, Job.lease_id == lease.id, Job.state == JobState.running)
+            .values(values)
+            .execution_options(synchronize_session=False)
+        )
+        assert isinstance(found, CursorResult)
+        return found.rowcount == 1

@@ -1,0 +1,141 @@
+"""What callers do to jobs: make, find, list, cancel, delete."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+
+from stentor_common.auth import Caller
+from stentor_common.errors import Conflict, NotFound
+from stentor_common.jobs.table import ACTIVE, Job, JobState, sources
+
+GRACE = timedelta(seconds=5)
+"""How long the process that accepted a job has to send its message before the sweeper does."""
+
+
+class IdempotencyMismatch(Conflict):
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this Idempotency-Key came before with a different request; use a new key for a new request"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be made. `id` is chosen by the caller, so that input can be stored under it first."""
+
+    kind: str
+    queue: str
+    request: Mapping[str, Any]
+    retention: timedelta
+    id: uuid.UUID
+    request_id: str = ""
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+
+
+class JobRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, new: NewJob, *, owner_id: uuid.UUID | None, now: datetime) -> Job:
+        job = Job(
+            id=new.id,
+            kind=new.kind,
+            queue=new.queue,
+            state=JobState.queued,
+            owner_id=owner_id,
+            request=dict(new.request),
+            request_id=new.request_id,
+            idempotency_key=new.idempotency_key,
+            fingerprint=new.fingerprint,
+            attempts=0,
+            send_after=now + GRACE,
+            created_at=now,
+            expires_at=now + new.retention,
+        )
+        self._session.add(job)
+        await self._session.flush()
+        return job
+
+    async def made_with(self, idempotency_key: str, fingerprint: str) -> Job | None:
+        """The job that this key made. Raises IdempotencyMismatch if it was for another request."""
+        job = await self._session.scalar(select(Job).where(Job.idempotency_key == idempotency_key))
+        if job is not None and job.fingerprint != fingerprint:
+            raise IdempotencyMismatch
+        return job
+
+    async def get(self, job_id: str, caller: Caller, *, kind: str | None = None) -> Job:
+        """A job the caller may see. Ids are opaque text: one that is no id at all is just not found."""
+        try:
+            found = await self._session.get(Job, uuid.UUID(job_id))
+        except ValueError:
+            found = None
+        if found is None or not caller.may_see(found.owner_id) or (kind and found.kind != kind):
+            raise NotFound(f"there is no job {job_id[:64]!r}, or it is not yours")
+        if found.state == JobState.expired:
+            raise NotFound(f"job {found.id} was deleted when its retention ended at {found.expires_at}")
+        return found
+
+    async def listed(
+        self, caller: Caller, kind: str, *, limit: int, after: Job | None, state: JobState | None
+    ) -> Sequence[Job]:
+        """The caller's jobs, newest first, without their results."""
+        query = select(Job).where(
+            Job.owner_id == caller.user_id, Job.kind == kind, Job.state != JobState.expired
+        )
+        if state is not None:
+            query = query.where(Job.state == state)
+        if after is not None:
+            query = query.where(tuple_(Job.created_at, Job.id) < (after.created_at, after.id))
+        query = query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+        return (await self._session.scalars(query.options(defer(Job.result)))).all()
+
+    async def position(self, job: Job) -> int | None:
+        """How many jobs are before this one in its queue; None once it left the queue."""
+        if job.state != JobState.queued:
+            return None
+        before = select(func.count()).where(
+            Job.state == JobState.queued, Job.queue == job.queue, Job.created_at < job.created_at
+        )
+        return await self._session.scalar(before)
+
+    async def cancel(self, job: Job, now: datetime) -> None:
+        """Stop a job that still waits or runs. Raises Conflict when it is over already."""
+        if job.state == JobState.cancelled:
+            return
+        moved = await self._session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.state.in_(sources(JobState.cancelled)))
+            .values(state=JobState.cancelled, finished_at=now, lease_id=None, lease_until=None)
+            .returning(Job.id)
+        )
+        if moved.scalar() is None:
+            raise Conflict(f"job {job.id} is {job.state} and can no longer be cancelled")
+        await self._session.refresh(job)
+
+    async def delete(self, job: Job) -> None:
+        """Forget a job. A worker that runs it notices and stops."""
+        await self._session.execute(delete(Job).where(Job.id == job.id))
+
+    async def count_active(self, queue: str) -> Mapping[str, int]:
+        """How many jobs of a queue are in each active state."""
+        rows = await self._session.execute(
+            select(Job.state, func.count())
+            .where(Job.queue == queue, Job.state.in_(ACTIVE))
+            .group_by(Job.state)
+        )
+        return dict(rows.tuples().all())
+
+
+def idempotency_hash(caller: Caller, key: str) -> str:
+    """Keys are scoped to the caller: two callers may use the same one."""
+    return hashlib.sha256(f"{caller.key}\n{key}".encode()).hexdigest()

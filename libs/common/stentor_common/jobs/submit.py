@@ -1,0 +1,42 @@
+"""Accepting a job: once this returns and its transaction commits, the job will be done."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import IntegrityError
+
+from stentor_common.auth import Caller
+from stentor_common.jobs.repository import JobRepository, NewJob
+from stentor_common.jobs.table import Job
+from stentor_common.queue import Message
+
+if TYPE_CHECKING:
+    from stentor_common.runtime import Runtime, Work
+
+
+async def submit(runtime: "Runtime", work: "Work", caller: Caller, new: NewJob) -> tuple[Job, bool]:
+    """Add the job and enqueue its message; returns it and whether it is new.
+
+    With an Idempotency-Key that came before, the job of then. Raises Throttled, IdempotencyMismatch.
+    """
+    jobs = JobRepository(work.session)
+    if found := await _made_before(jobs, new):
+        return found, False
+    await runtime.throttle.count_new_job(caller)
+    try:
+        async with work.session.begin_nested():
+            job = await jobs.add(new, owner_id=caller.user_id, now=runtime.clock.now())
+    except IntegrityError:
+        # Two requests with the same key at the same moment: the other one was first.
+        found = await _made_before(jobs, new)
+        if found is None:
+            raise
+        return found, False
+    work.enqueue(Message(new.queue, new.kind, job.id))
+    runtime.metrics.jobs_created.labels(new.kind).inc()
+    return job, True
+
+
+async def _made_before(jobs: JobRepository, new: NewJob) -> Job | None:
+    if new.idempotency_key is None:
+        return None
+    return await jobs.made_with(new.idempotency_key, new.fingerprint or "")

@@ -1,0 +1,107 @@
+"""What the sweeper does to jobs: find lost messages and lost workers, forget what has expired."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from stentor_common.jobs.table import FINISHED, Job, JobState
+from stentor_common.queue import Message
+
+RESEND = timedelta(minutes=5)
+"""A message that was confirmed is believed to be in the queue this long before it is checked."""
+
+TOMBSTONE = timedelta(days=7)
+"""How long an expired job's row stays, so that its id is answered with what happened to it."""
+
+BATCH = 500
+
+LOST = (
+    "the worker was lost {attempts} times while it ran this job; "
+    "the input may need more memory than a worker has"
+)
+
+
+class UpkeepRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def due(self, now: datetime) -> Sequence[Message]:
+        """Messages to send (again), those waiting longest first."""
+        rows = await self._session.execute(
+            select(Job.queue, Job.kind, Job.id)
+            .where(Job.state == JobState.queued, Job.send_after <= now)
+            .order_by(Job.send_after)
+            .limit(BATCH)
+        )
+        return [Message(*row) for row in rows]
+
+    async def waiting(self, queue: str) -> int:
+        """How many jobs wait in a queue according to the rows."""
+        query = select(func.count()).where(Job.state == JobState.queued, Job.queue == queue)
+        return await self._session.scalar(query) or 0
+
+    async def sent(self, job_ids: Sequence[uuid.UUID], now: datetime) -> None:
+        """The broker has these messages: no need to look at them for a while."""
+        await self._session.execute(
+            update(Job)
+            .where(Job.id.in_(job_ids), Job.state == JobState.queued)
+            .values(send_after=now + RESEND)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def release_lost(self, now: datetime, max_attempts: int) -> None:
+        """Requeue jobs whose worker fell silent."""
+        await self._session.execute(
+            update(Job)
+            .where(Job.state == JobState.running, Job.lease_until < now, Job.attempts < max_attempts)
+            .values(state=JobState.queued, lease_id=None, lease_until=None, send_after=now)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def fail_lost(self, now: datetime, max_attempts: int) -> Sequence[Message]:
+        """Fail those that lost their workers too often; their messages belong in the dead-letter queue."""
+        rows = await self._session.execute(
+            update(Job)
+            .where(Job.state == JobState.running, Job.lease_until < now, Job.attempts >= max_attempts)
+            .values(
+                state=JobState.failed,
+                error_code="worker_lost",
+                error_message=LOST.format(attempts=max_attempts),
+                lease_id=None,
+                lease_until=None,
+                finished_at=now,
+            )
+            .returning(Job.queue, Job.kind, Job.id)
+            .execution_options(synchronize_session=False)
+        )
+        return [Message(*row) for row in rows]
+
+    async def orphan_all(self, now: datetime) -> None:
+        """After a restart of a process that held the queue: no message is left and no worker runs."""
+        await self._session.execute(
+            update(Job).where(Job.state == JobState.running).values(lease_until=now - timedelta(seconds=1))
+        )
+        await self._session.execute(update(Job).where(Job.state == JobState.queued).values(send_after=now))
+
+    async def expire(self, now: datetime) -> Sequence[str]:
+        """Forget what finished jobs were about; returns the keys of results to delete from the store."""
+        old = (
+            select(Job.id, Job.result_key).where(Job.state.in_(FINISHED), Job.expires_at <= now).limit(BATCH)
+        )
+        rows = (await self._session.execute(old)).all()
+        await self._session.execute(
+            update(Job)
+            .where(Job.id.in_([row.id for row in rows]))
+            .values(state=JobState.expired, request={}, result=None, result_key=None, error_message=None)
+            .execution_options(synchronize_session=False)
+        )
+        return [row.result_key for row in rows if row.result_key]
+
+    async def bury_expired(self, now: datetime) -> None:
+        """Delete the rows of jobs that expired long ago."""
+        await self._session.execute(
+            delete(Job).where(Job.state == JobState.expired, Job.expires_at <= now - TOMBSTONE)
+        )

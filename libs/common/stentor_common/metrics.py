@@ -1,0 +1,66 @@
+"""What Prometheus is told: jobs, waiting, running, sound. HTTP itself is measured by the host."""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
+
+SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200)
+FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    registry: CollectorRegistry
+    jobs_created: Counter
+    jobs_finished: Counter
+    jobs_running: Gauge
+    jobs_active: Gauge
+    queue_wait: Histogram
+    run_time: Histogram
+    media_seconds: Counter
+    real_time_factor: Histogram
+
+
+def open_metrics() -> Metrics:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return Metrics(
+        registry=registry,
+        jobs_created=Counter("stentor_jobs_created", "Jobs accepted.", ["kind"], registry=registry),
+        jobs_finished=Counter(
+            "stentor_jobs_finished", "Jobs that ended, by outcome.", ["kind", "state"], registry=registry
+        ),
+        jobs_running=Gauge(
+            "stentor_jobs_running", "Jobs that this process runs now.", ["kind"], registry=registry
+        ),
+        jobs_active=Gauge(
+            "stentor_jobs_active",
+            "Jobs in the database that wait or run, as last seen by the process that sweeps.",
+            ["queue", "state"],
+            registry=registry,
+        ),
+        queue_wait=Histogram(
+            "stentor_job_queue_wait_seconds",
+            "From accepting a job to its first run.",
+            ["kind"],
+            registry=registry,
+            buckets=SECONDS,
+        ),
+        run_time=Histogram(
+            "stentor_job_run_seconds", "One run of a job.", ["kind"], registry=registry, buckets=SECONDS
+        ),
+        media_seconds=Counter(
+            "stentor_media_seconds",
+            "Seconds of sound understood or made.",
+            ["kind", "model"],
+            registry=registry,
+        ),
+        real_time_factor=Histogram(
+            "stentor_real_time_factor",
+            "Seconds of work for a second of sound.",
+            ["kind", "model"],
+            registry=registry,
+            buckets=FACTORS,
+        ),
+    )

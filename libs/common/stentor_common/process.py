@@ -1,0 +1,102 @@
+"""How a process of one service starts and ends: `python -m stentor_<name> api|worker`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+import uvloop
+
+from stentor_common import log as logs
+from stentor_common.adapters import MissingExtra, UnknownAdapter
+from stentor_common.auth import Authenticator
+from stentor_common.errors import AppError, BadInput
+from stentor_common.folder_lock import FolderInUse
+from stentor_common.host import create_app, create_probe_app
+from stentor_common.migrate import require_current
+from stentor_common.remote_auth import RemoteAuthenticator
+from stentor_common.runtime import Runtime, open_runtime
+from stentor_common.serve import background, serve, stopped_by_signals
+from stentor_common.service import Service
+from stentor_common.settings import Settings
+from stentor_common.worker import run_worker
+
+EXPECTED = (AppError, MissingExtra, UnknownAdapter, FolderInUse, OSError)
+"""What may be wrong at a start without being a defect: said in one line, without a traceback."""
+
+Build = Callable[[], Service]
+Authenticate = Callable[[Runtime], Authenticator]
+
+log = structlog.get_logger()
+
+
+def main(build: Build, authenticate: Authenticate | None = None) -> None:
+    """The command line of one service. Its API asks the auth service who calls, unless it is told how
+    to know by itself."""
+    parser = argparse.ArgumentParser(description="One process of a Stentor service.")
+    parser.add_argument("role", choices=["api", "worker"])
+    role = parser.parse_args().role
+    settings = Settings()
+    if role == "api":
+        run(settings, lambda: run_api(settings, build, authenticate or _ask_auth_service))
+    else:
+        run(settings, lambda: run_jobs(settings, build))
+
+
+def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a process to its end. What keeps it from starting is one clear line and exit status 1."""
+    logs.configure(settings)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work())
+    except* EXPECTED as group:
+        for error in group.exceptions:
+            sys.stderr.write(f"stentor: {error}\n")
+        sys.exit(1)
+
+
+async def run_api(settings: Settings, build: Build, authenticate: Authenticate) -> None:
+    _refuse_embedded(settings)
+    services = [build()]
+    async with (
+        open_runtime(settings) as runtime,
+        stopped_by_signals(runtime),
+        background(runtime, services),
+    ):
+        await require_current(runtime.db.engine)
+        await serve(runtime, create_app(runtime, services, authenticate(runtime)), ready=_ready)
+
+
+async def run_jobs(settings: Settings, build: Build) -> None:
+    """A worker. Its web server answers probes and metrics only."""
+    _refuse_embedded(settings)
+    services = [build()]
+    async with (
+        open_runtime(settings) as runtime,
+        stopped_by_signals(runtime),
+        background(runtime, services),
+    ):
+        await require_current(runtime.db.engine)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(runtime, create_probe_app(runtime), ready=_ready))
+            group.create_task(run_worker(runtime, services))
+
+
+def _ask_auth_service(runtime: Runtime) -> Authenticator:
+    if not runtime.settings.auth_url:
+        raise BadInput("STENTOR_AUTH_URL must name the auth service, for example http://auth:8000")
+    return RemoteAuthenticator(runtime.settings.auth_url, runtime.clock)
+
+
+def _refuse_embedded(settings: Settings) -> None:
+    if settings.embedded:
+        raise BadInput(
+            "a process of its own needs a broker that others reach too: set STENTOR_QUEUE_URL, "
+            "STENTOR_DATABASE_URL and STENTOR_STORE_URL, or run everything in one process with `stentor up`"
+        )
+
+
+def _ready(url: str) -> None:
+    log.info("listening", url=url)

@@ -1,0 +1,123 @@
+"""What a process runs beside its work: a server, signals, upkeep, reports to the catalog."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from errno import EADDRINUSE
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from stentor_common.catalog import REPORT_SECONDS, OfferRepository
+from stentor_common.runtime import Runtime
+from stentor_common.service import Service
+from stentor_common.sweep import job_sweeps, run_sweeps
+
+log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def stopped_by_signals(runtime: Runtime) -> AsyncIterator[None]:
+    """Within the block SIGTERM and SIGINT ask the process to end instead of ending it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, runtime.stopping.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIterator[None]:
+    """Upkeep and reports to the catalog, while the block lasts."""
+    process_id = uuid.uuid4()
+    sweeps = [*job_sweeps(runtime), *(sweep for service in services for sweep in service.sweeps)]
+    tasks = [
+        asyncio.create_task(run_sweeps(runtime, sweeps, process_id), name="sweeps"),
+        asyncio.create_task(_report_offers(runtime, services, process_id), name="offers"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            async with runtime.begin() as work:
+                await OfferRepository(work.session).withdraw(process_id)
+
+
+async def serve(runtime: Runtime, app: FastAPI, *, ready: Callable[[str], None] | None = None) -> None:
+    """Answer requests until `runtime.stopping` is set, then let open ones finish for a while.
+
+    `ready` is told the URL once connections are accepted.
+    """
+    settings = runtime.settings
+    listener = _listen(settings.host, settings.port)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
+        )
+    )
+    serving = asyncio.create_task(server.serve([listener]))
+    if ready:
+        ready(_url(listener))
+    stopping = asyncio.create_task(runtime.stopping.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    runtime.stopping.set()
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: the worker beside it must hear them too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bound here, not by the server, so that a port in use is an OSError like any other."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        hint = "; is another Stentor running? Choose another with PORT=…" if error.errno == EADDRINUSE else ""
+        raise OSError(f"cannot listen on {host} port {port}: {error.strerror}{hint}") from error
+    # Connections that come before the server's first turn wait here.
+    listener.listen(2048)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _report_offers(runtime: Runtime, services: Sequence[Service], process_id: uuid.UUID) -> None:
+    while True:
+        try:
+            offers = [offer for service in services for offer in await asyncio.to_thread(service.offers)]
+            async with runtime.begin() as work:
+                await OfferRepository(work.session).report(process_id, offers, runtime.clock.now())
+        except Exception:
+            # A report that is missing costs a line in a list; it must not end the process.
+            log.exception("offers could not be reported")
+        await asyncio.sleep(REPORT_SECONDS)

@@ -1,0 +1,40 @@
+"""A capability as a host sees it: routes, job handlers, upkeep. All a process needs to know of it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic_settings import BaseSettings
+
+from stentor_common.catalog import Offer
+from stentor_common.jobs.run import JobRun
+from stentor_common.problems import ErrorStyle
+from stentor_common.runtime import Runtime
+from stentor_common.sweep import Sweep
+
+Handler = Callable[[Runtime, JobRun], Awaitable[dict[str, Any]]]
+"""Does a job and returns its result. Raises AppError for what is final, JobStopped when told to stop,
+anything else for what may be tried again. May run twice for the same job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    settings: BaseSettings | None = None
+    """Its own settings, for routes that ask for them."""
+    routers: Sequence[APIRouter] = ()
+    file_routers: Sequence[APIRouter] = ()
+    """Routers whose requests may carry a file, up to the largest upload."""
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    """By job kind."""
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """Queues its workers consume, with how many jobs of each run at a time."""
+    error_styles: Mapping[str, ErrorStyle] = field(default_factory=dict)
+    """How errors look below a path prefix, where an outside contract fixes that."""
+    sweeps: Sequence[Sweep] = ()
+    offers: Callable[[], Sequence[Offer]] = tuple
+    """The models and providers it knows, and whether they can be used here. Must be quick."""
+    start: Callable[[], Awaitable[None]] | None = None
+    """Runs before a worker takes its first job: load what is asked to be loaded."""
+    close: Callable[[], Awaitable[None]] | None = None

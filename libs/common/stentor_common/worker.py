@@ -1,0 +1,213 @@
+"""The consume loop: one message, one lease, one handler, one outcome."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from stentor_common.errors import AppError
+from stentor_common.jobs.leases import Lease, LeaseRepository, Outcome
+from stentor_common.jobs.results import keep
+from stentor_common.jobs.run import JobRun, JobStopped, StopReason
+from stentor_common.jobs.table import JobState
+from stentor_common.queue import Delivery, QueueUnavailable
+from stentor_common.runtime import Runtime
+from stentor_common.service import Handler, Service
+
+RECONNECT_SECONDS = 2
+LAST_WORDS_SECONDS = 3
+"""How long a handler that was told to stop at shutdown may take to notice."""
+
+log = structlog.get_logger()
+
+
+async def run_worker(runtime: Runtime, services: Sequence[Service]) -> None:
+    """Take and run jobs until `runtime.stopping` is set, then finish or hand back what is under way."""
+    for service in services:
+        if service.start:
+            await service.start()
+    runner = JobRunner(runtime, {kind: h for s in services for kind, h in s.handlers.items()})
+    consumers = [
+        asyncio.create_task(_consume(runtime, runner, queue, slots), name=f"consume {queue}")
+        for service in services
+        for queue, slots in service.queues.items()
+    ]
+    stopping = asyncio.create_task(runtime.stopping.wait())
+    try:
+        # A consumer ends only by a defect, and a worker that no longer consumes must not look alive.
+        await asyncio.wait([stopping, *consumers], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (stopping, *consumers):
+            task.cancel()
+        ended = await asyncio.gather(*consumers, return_exceptions=True)
+        await runner.drain(runtime.settings.shutdown_seconds)
+        for service in services:
+            if service.close:
+                await service.close()
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _consume(runtime: Runtime, runner: "JobRunner", queue: str, slots: int) -> None:
+    while True:
+        try:
+            async with runtime.queue.consume(queue, slots) as deliveries:
+                async for delivery in deliveries:
+                    runner.start(delivery)
+        except (OSError, QueueUnavailable) as error:
+            log.warning("consuming is interrupted", queue=queue, reason=repr(error))
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+class JobRunner:
+    def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler]) -> None:
+        self._runtime = runtime
+        self._handlers = handlers
+        self._running: dict[asyncio.Task[None], JobRun | None] = {}
+
+    def start(self, delivery: Delivery) -> None:
+        """Run the job of a delivery beside the others; the queue's prefetch bounds how many."""
+        task = asyncio.create_task(self._deliver(delivery))
+        self._running[task] = None
+        task.add_done_callback(lambda done: self._running.pop(done, None))
+
+    async def drain(self, seconds: float) -> None:
+        """Let running jobs finish for a while, then hand back the rest."""
+        if self._running:
+            log.info("finishing running jobs", jobs=len(self._running), seconds=seconds)
+            await asyncio.wait(self._running, timeout=seconds)
+        left = {task: run for task, run in self._running.items() if run is not None}
+        for run in left.values():
+            run.stop(StopReason.shutdown)
+            async with self._runtime.begin() as work:
+                await LeaseRepository(work.session).hand_back(run.lease, self._runtime.clock.now())
+            log.info("job handed back", job_id=str(run.id))
+        if left:
+            await asyncio.wait(left, timeout=LAST_WORDS_SECONDS)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            lease = await self._take(delivery)
+            if lease is None:
+                await delivery.ack()
+                return
+            structlog.contextvars.bind_contextvars(job_id=str(lease.job_id), request_id=lease.request_id)
+            run = JobRun(lease)
+            if task := asyncio.current_task():
+                self._running[task] = run
+            await self._run(run, delivery)
+        except SQLAlchemyError as error:
+            # The lease runs out and the sweeper gives the job to somebody who reaches the database.
+            log.error("a job was left to the sweeper, the database failed", reason=repr(error))
+            await delivery.ack()
+
+    async def _take(self, delivery: Delivery) -> Lease | None:
+        now, settings = self._runtime.clock.now(), self._runtime.settings
+        async with self._runtime.begin() as work:
+            found = await LeaseRepository(work.session).take(
+                delivery.message.job_id, now, timedelta(seconds=settings.lease_seconds)
+            )
+            if found:
+                work.announce(found.job_id)
+        if found and found.attempt == 1:
+            waited = (now - found.created_at).total_seconds()
+            self._runtime.metrics.queue_wait.labels(found.kind).observe(waited)
+        return found
+
+    async def _run(self, run: JobRun, delivery: Delivery) -> None:
+        metrics, started = self._runtime.metrics, time.monotonic()
+        with metrics.jobs_running.labels(run.kind).track_inprogress():
+            async with self._heartbeat(run):
+                outcome = await self._outcome(run)
+        metrics.run_time.labels(run.kind).observe(time.monotonic() - started)
+        if outcome is None:
+            if run.stop_reason != StopReason.shutdown:
+                await delivery.ack()
+        elif outcome is RETRY:
+            await self._retry(run, delivery)
+        else:
+            await self._finish(run, outcome)
+            await delivery.ack()
+
+    async def _outcome(self, run: JobRun) -> Outcome | None:
+        """How the handler ended; None when it was told to stop, RETRY when it may be tried again."""
+        try:
+            result = await self._handlers[run.kind](self._runtime, run)
+            inline, key = await keep(self._runtime.store, run.id, result)
+            return Outcome(JobState.completed, result=inline, result_key=key)
+        except JobStopped:
+            return None
+        except AppError as error:
+            if error.retryable:
+                log.warning("a run failed and may be tried again", reason=error.message)
+                return RETRY
+            return Outcome(JobState.failed, error_code=error.code, error_message=error.message)
+        except Exception:
+            log.exception("a run crashed", kind=run.kind, attempt=run.lease.attempt)
+            return RETRY
+
+    async def _retry(self, run: JobRun, delivery: Delivery) -> None:
+        settings, now = self._runtime.settings, self._runtime.clock.now()
+        if run.lease.attempt < settings.max_attempts:
+            wait = timedelta(seconds=settings.retry_seconds * 2 ** (run.lease.attempt - 1))
+            async with self._runtime.begin() as work:
+                await LeaseRepository(work.session).retry(run.lease, now + wait)
+                work.announce(run.id)
+            await delivery.ack()
+            return
+        message = (
+            f"the job failed {run.lease.attempt} times for a reason inside the service; "
+            f"it is in the operator's log under job id {run.id}"
+        )
+        await self._finish(run, Outcome(JobState.failed, error_code="internal", error_message=message))
+        await delivery.bury()
+
+    async def _finish(self, run: JobRun, outcome: Outcome) -> None:
+        async with self._runtime.begin() as work:
+            recorded = await LeaseRepository(work.session).finish(
+                run.lease, outcome, self._runtime.clock.now()
+            )
+            work.announce(run.id)
+        if recorded:
+            self._runtime.metrics.jobs_finished.labels(run.kind, outcome.state).inc()
+        log.info("job ended", kind=run.kind, state=outcome.state, recorded=recorded)
+
+    @contextlib.asynccontextmanager
+    async def _heartbeat(self, run: JobRun) -> AsyncIterator[None]:
+        beating = asyncio.create_task(self._beat(run))
+        try:
+            yield
+        finally:
+            beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beating
+
+    async def _beat(self, run: JobRun) -> None:
+        """Keep the lease and write progress; notice that the job was taken away."""
+        settings = self._runtime.settings
+        while True:
+            await asyncio.sleep(settings.heartbeat_seconds)
+            progress = run.take_progress()
+            until = self._runtime.clock.now() + timedelta(seconds=settings.lease_seconds)
+            try:
+                async with self._runtime.begin() as work:
+                    kept = await LeaseRepository(work.session).renew(
+                        run.lease, until, progress.as_columns() if progress else {}
+                    )
+                    if progress:
+                        work.announce(run.id)
+            except SQLAlchemyError as error:
+                log.warning("a heartbeat failed", reason=repr(error))
+                continue
+            if not kept:
+                run.stop(StopReason.taken)
+                return
+
+
+RETRY = Outcome(JobState.queued)
+"""Stands for an attempt that failed for a reason that may pass."""

@@ -1,0 +1,43 @@
+"""The one list of everything. Only this package may import more than one service."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from stentor_auth.service import build_authenticator, open_parts
+from stentor_auth.service import build_service as build_auth
+from stentor_auth.settings import AuthSettings
+from stentor_common.process import Authenticate
+from stentor_common.service import Service
+from stentor_common.settings import Settings
+from stentor_stt.service import build_service as build_stt
+from stentor_stt.settings import SttSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AllSettings:
+    """The settings of the platform and of every service."""
+
+    common: Settings
+    auth: AuthSettings
+    stt: SttSettings
+
+    @classmethod
+    def read(cls, **common: Any) -> Self:
+        """From the environment, with some of the platform's settings given."""
+        return cls(Settings(**common), AuthSettings(), SttSettings())
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    services: list[Service]
+    authenticate: Authenticate
+    """How it is known who calls: of the auth service's own functions, without HTTP between."""
+
+
+def compose(settings: AllSettings) -> Everything:
+    """Raises SigningKeyUnusable. Loads no model library."""
+    auth = open_parts(settings.auth, settings.common)
+    return Everything(
+        services=[build_auth(auth), build_stt(settings.common, settings.stt)],
+        authenticate=lambda runtime: build_authenticator(runtime, auth),
+    )

@@ -1,0 +1,106 @@
+"""The command line: `stentor up | migrate | transcribe | demo`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stentor_allinone import demo as demos
+from stentor_allinone import transcribe as transcripts
+from stentor_allinone.compose import AllSettings
+from stentor_allinone.up import up as serve_everything
+from stentor_allinone.welcome import say_where
+from stentor_common import process
+from stentor_common.db import Database
+from stentor_common.migrate import upgrade
+from stentor_common.migrate import write_revision as add_migration
+from stentor_common.settings import Settings
+
+app = typer.Typer(
+    help="Self-hosted speech, text and model API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Server = Annotated[
+    str, typer.Option(envvar="STENTOR_URL", help="A running Stentor. Without one, a private one is started.")
+]
+Token = Annotated[str, typer.Option(envvar="STENTOR_TOKEN", help="An API token or access token.")]
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+) -> None:
+    """Serve everything in one process: API, queue, worker, database, files."""
+    given = {"host": host, "port": port}
+    settings = AllSettings.read(**{name: value for name, value in given.items() if value is not None})
+    process.run(settings.common, lambda: serve_everything(settings, say_where))
+
+
+@app.command()
+def migrate(
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="Write a new migration that does this.")
+    ] = "",
+) -> None:
+    """Bring the database to this release's schema. With a message: write a new migration instead."""
+    settings = Settings()
+
+    async def run() -> None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        db = Database(settings.resolved_database_url)
+        try:
+            await upgrade(db.engine)
+            if message:
+                await add_migration(db.engine, message)
+        finally:
+            await db.close()
+
+    process.run(settings, run)
+
+
+@app.command()
+def transcribe(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio or video.")],
+    format: Annotated[transcripts.Format, typer.Option(help="What to write.")] = transcripts.Format.text,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; else the terminal.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="What is spoken, such as `en`; else it is detected.")] = "",
+    server: Server = "",
+    token: Token = "",
+) -> None:
+    """Write down what is said in a recording."""
+    asked = transcripts.Asked(file, format, {"language": language} if language else {})
+    try:
+        text = asyncio.run(transcripts.transcribe(asked, server, token))
+    except transcripts.Refused as error:
+        sys.stderr.write(f"stentor: {error}\n")
+        raise typer.Exit(1) from None
+    if output:
+        output.write_text(text)
+    else:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+@app.command()
+def demo(server: Server = "", token: Token = "") -> None:
+    """Send a recorded sentence through the whole API and show what comes back."""
+    try:
+        asyncio.run(demos.run(server, token))
+    except transcripts.Refused as error:
+        sys.stderr.write(f"stentor: {error}\n")
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Outside contracts, one file each: thin translations onto the same use cases."""

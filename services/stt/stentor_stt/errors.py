@@ -1,0 +1,63 @@
+"""What can be wrong with a recording, a language or a model; the message says what to do about it.
+
+BadInput
+├── AudioUnreadable         not sound we can decode
+│   └── AudioEmpty          a file, or an audio stream, with nothing in it
+├── AudioTooLong            more sound than this service takes
+├── AudioGone               the upload was deleted before its job ran
+├── UnknownLanguage         the model does not know the language
+└── TaskNotOffered          the model cannot do the task (an English-only model asked to translate)
+Unavailable
+└── ModelNotFound           the weights are not on this machine
+"""
+
+from collections.abc import Collection
+
+from stentor_common.errors import BadInput, Unavailable
+
+EXAMPLES = ("en", "es", "fr", "de", "zh")
+"""Codes shown in an error text, so far as the model knows them."""
+
+
+class AudioUnreadable(BadInput):
+    code = "audio_unreadable"
+
+
+class AudioEmpty(AudioUnreadable):
+    code = "audio_empty"
+
+
+class AudioTooLong(BadInput):
+    code = "audio_too_long"
+
+    def __init__(self, limit_seconds: float) -> None:
+        super().__init__(f"audio lasts longer than the limit of {limit_seconds:.0f} s; send it in parts")
+
+
+class UnknownLanguage(BadInput):
+    code = "unknown_language"
+
+    def __init__(self, language: str, *, model: str, known: Collection[str]) -> None:
+        shown = [code for code in EXAMPLES if code in known] or sorted(known)[:5]
+        rest = " and more" if len(known) > len(shown) else ""
+        super().__init__(
+            f"language {language!r} is not known to model {model}; use one of {', '.join(shown)}{rest}, "
+            "or none to have it detected",
+            param="language",
+        )
+
+
+class TaskNotOffered(BadInput):
+    code = "task_not_offered"
+
+
+class ModelNotFound(Unavailable):
+    code = "model_not_found"
+    retryable = False
+
+
+class AudioGone(BadInput):
+    code = "audio_gone"
+
+    def __init__(self) -> None:
+        super().__init__("the recording is no longer here; uploads are deleted after a while, send it again")

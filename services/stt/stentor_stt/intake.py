@@ -1,0 +1,126 @@
+"""How a recording and what is wanted of it come out of an HTTP request, as JSON or as a form."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+
+from stentor_common.auth import Caller
+from stentor_common.errors import BadInput
+from stentor_common.forms import checked, content_kind, read_fields
+from stentor_common.multipart import Part, parts
+from stentor_common.runtime import Runtime
+from stentor_stt import uploads
+from stentor_stt.engines import Options
+from stentor_stt.schemas import TranscriptionOptions, TranscriptionRequest
+from stentor_stt.tables import Upload
+from stentor_stt.transcriptions import Asked, RequestTrace
+
+KEY_CHARACTERS = 255
+LISTS = ("hotwords",)
+"""Options of which a form may hold several: repeated, or one with commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    fields: Mapping[str, Any]
+    upload: Upload | None
+
+
+async def read_asked(request: Request, runtime: Runtime, caller: Caller) -> tuple[Asked, RequestTrace]:
+    """What a request to transcribe asks for. A file in it is stored on the way.
+
+    Raises RequestValidationError, BadInput, UploadTooLarge, Throttled.
+    """
+    if content_kind(request) != "multipart/form-data":
+        fields = await read_fields(request)
+        wanted = checked(TranscriptionRequest, fields)
+        return _asked(wanted, wanted.audio_url, wanted.upload_id, None), _trace(request, fields)
+    # Before gigabytes are taken from somebody who may not make a job.
+    await runtime.throttle.check_new_job(caller)
+    form = await read_form(request, runtime, caller, file_names=("file", "audio"))
+    try:
+        if form.upload is None:
+            wanted = checked(TranscriptionRequest, form.fields)
+            asked = _asked(wanted, wanted.audio_url, wanted.upload_id, None)
+        else:
+            asked = _asked(checked(TranscriptionOptions, form.fields), None, None, form.upload)
+    except RequestValidationError:
+        if form.upload:
+            await uploads.delete(runtime, [form.upload])
+        raise
+    sha256 = form.upload.sha256 if form.upload else ""
+    return asked, _trace(request, {**form.fields, "file": sha256})
+
+
+async def read_form(
+    request: Request, runtime: Runtime, caller: Caller, *, file_names: tuple[str, ...]
+) -> Form:
+    """The fields of a multipart body; the first file of one of the names goes into the store."""
+    _refuse_large(request, runtime)
+    fields: dict[str, Any] = {}
+    upload = None
+    async for part in parts(request.stream(), request.headers["content-type"]):
+        if part.name in file_names and upload is None:
+            upload = await uploads.receive(runtime, caller, part.filename, part.chunks())
+        elif part.filename is None:
+            await _add_field(fields, part)
+    return Form(fields, upload)
+
+
+async def _add_field(fields: dict[str, Any], part: Part) -> None:
+    name, text = part.name.removesuffix("[]"), await part.text()
+    if name in LISTS:
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        fields[name] = [*fields.get(name, []), *words]
+    else:
+        fields[name] = text
+
+
+def _refuse_large(request: Request, runtime: Runtime) -> None:
+    """Say so at once when the header already does, instead of after taking all of it."""
+    slack = 1024 * 1024
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > runtime.settings.max_upload_bytes + slack:
+        raise uploads.UploadTooLarge(runtime.settings.max_upload_bytes)
+
+
+def _asked(
+    wanted: TranscriptionOptions, audio_url: str | None, upload_id: str | None, upload: Upload | None
+) -> Asked:
+    return Asked(
+        options=Options(
+            language=wanted.language,
+            task=wanted.task,
+            word_times=wanted.word_times,
+            prompt=wanted.prompt,
+            hotwords=tuple(wanted.hotwords),
+        ),
+        provider=wanted.provider,
+        model=wanted.model,
+        audio_url=audio_url,
+        upload_id=upload_id,
+        upload=upload,
+    )
+
+
+def _trace(request: Request, fields: Mapping[str, Any]) -> RequestTrace:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= KEY_CHARACTERS:
+        raise BadInput(f"an Idempotency-Key has 1 to {KEY_CHARACTERS} characters")
+    told = "\n".join(f"{name}={fields[name]!r}" for name in sorted(fields))
+    return RequestTrace(
+        request_id=request.state.request_id,
+        idempotency_key=key,
+        fingerprint=hashlib.sha256(told.encode()).hexdigest(),
+    )
+
+
+def needed(form: Form) -> Upload:
+    """The form's file. Raises BadInput when it holds none."""
+    if form.upload is None:
+        raise BadInput("send the recording as field 'file' of a multipart form", param="file")
+    return form.upload

@@ -1,0 +1,71 @@
+"""Who may be asked for a transcript: engines here, vendors outside, under the names clients use."""
+
+from collections.abc import Mapping, Sequence
+
+from stentor_common.catalog import Offer
+from stentor_common.errors import BadInput, NotFound
+from stentor_stt.models import canonical
+from stentor_stt.settings import SttSettings
+
+CAPABILITY = "speech-to-text"
+LOCAL = "whisper"
+"""The provider that is this installation's own engine."""
+
+VENDORS = ("assembly", "aws", "deepgram", "google", "rev")
+"""Outside providers that clients of the published contracts name."""
+
+
+class UnknownProvider(BadInput):
+    code = "unknown_provider"
+
+    def __init__(self, name: str) -> None:
+        known = ", ".join((LOCAL, *VENDORS))
+        super().__init__(f"there is no provider {name[:64]!r}; known are {known}", param="provider")
+
+
+class ProviderNotConfigured(BadInput):
+    code = "provider_not_configured"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the provider {name!r} is not set up in this installation; use {LOCAL!r}", param="provider"
+        )
+
+
+class UnknownModel(NotFound):
+    code = "model_not_found"
+
+    def __init__(self, name: str, served: Sequence[str]) -> None:
+        super().__init__(
+            f"the model {name[:200]!r} is not served here; served are {', '.join(served)}", param="model"
+        )
+
+
+def choose_provider(name: str | None, aliases: Mapping[str, str]) -> str:
+    """The provider that does the work. Raises UnknownProvider, ProviderNotConfigured."""
+    asked = (name or LOCAL).strip().lower()
+    found = aliases.get(asked, asked)
+    if found == LOCAL:
+        return found
+    raise ProviderNotConfigured(asked) if found in VENDORS else UnknownProvider(asked)
+
+
+def choose_model(name: str | None, settings: SttSettings) -> str:
+    """One of the served models. Raises UnknownModel."""
+    served = [canonical(model) for model in settings.models]
+    if not name:
+        return served[0]
+    if canonical(name) not in served:
+        raise UnknownModel(name, served)
+    return canonical(name)
+
+
+def vendor_offers(aliases: Mapping[str, str]) -> list[Offer]:
+    """What is told about outside providers: who answers in their place, or that nobody does."""
+    return [_vendor_offer(name, aliases.get(name)) for name in VENDORS]
+
+
+def _vendor_offer(name: str, alias: str | None) -> Offer:
+    if alias:
+        return Offer(CAPABILITY, name, "", True, f"answered by {alias}")
+    return Offer(CAPABILITY, name, "", False, "not set up in this installation")

@@ -1,0 +1,165 @@
+"""The use cases of speech to text, shared by all contracts: accept a recording, find its transcript."""
+
+import re
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+from stentor_common.auth import Caller
+from stentor_common.jobs.repository import JobRepository, NewJob, idempotency_hash
+from stentor_common.jobs.results import result_of
+from stentor_common.jobs.submit import submit
+from stentor_common.jobs.table import Job
+from stentor_common.runtime import Runtime
+from stentor_stt import uploads
+from stentor_stt.engines import Options, Task
+from stentor_stt.providers import choose_model, choose_provider
+from stentor_stt.repository import UploadRepository
+from stentor_stt.settings import SttSettings
+from stentor_stt.tables import Upload
+from stentor_stt.transcript import Transcript
+
+KIND = "stt.transcribe"
+UPLOAD_PATH = re.compile(r"/v1/uploads/([0-9a-fA-F-]{36})$")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSource:
+    """Where the recording of a job is: an upload, or a URL to fetch it from."""
+
+    upload_id: str | None = None
+    url: str | None = None
+    came_with_job: bool = False
+    """The file was sent in the same request, so it goes when the job is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What a job row of this kind asks for."""
+
+    source: AudioSource
+    provider: str
+    model: str
+    options: dict[str, Any]
+    """Fields of `Options`."""
+    audio_url: str
+    """The recording as the caller named it, for contracts that echo it."""
+
+    @classmethod
+    def of(cls, request: dict[str, Any]) -> Self:
+        return cls(**{**request, "source": AudioSource(**request["source"])})
+
+    def engine_options(self) -> Options:
+        typed = {"task": Task(self.options["task"]), "hotwords": tuple(self.options["hotwords"])}
+        return Options(**{**self.options, **typed})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a caller names what is wanted, before it is checked."""
+
+    options: Options
+    provider: str | None = None
+    model: str | None = None
+    audio_url: str | None = None
+    upload_id: str | None = None
+    upload: Upload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTrace:
+    """What a request says about itself rather than about the recording."""
+
+    request_id: str = ""
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+
+
+def queue_of(model: str) -> str:
+    """The queue that workers holding this model consume."""
+    return f"stt.{re.sub(r'[^A-Za-z0-9._-]+', '-', model)}"[:64]
+
+
+async def create(
+    runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked, trace: RequestTrace
+) -> tuple[Job, bool]:
+    """Accept a recording; returns its job, and False if an earlier request with the same key made it.
+
+    Raises UnknownProvider, ProviderNotConfigured, UnknownModel, NotFound (upload), Throttled,
+    IdempotencyMismatch.
+    """
+    try:
+        job, new = await _submit(runtime, settings, caller, asked, trace)
+    except BaseException:
+        await _discard(runtime, asked.upload)
+        raise
+    if not new:
+        await _discard(runtime, asked.upload)
+    return job, new
+
+
+async def transcript_of(runtime: Runtime, job: Job) -> tuple[Transcript, dict[str, Any]] | None:
+    """The transcript of a job and what made it; None while there is none."""
+    result = await result_of(runtime.store, job)
+    if result is None:
+        return None
+    return Transcript.from_json(result["transcript"]), result["made_by"]
+
+
+async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
+    """Delete a transcription, its result, and the recording if it came with it. A running one stops."""
+    async with runtime.begin() as work:
+        jobs = JobRepository(work.session)
+        job = await jobs.get(job_id, caller, kind=KIND)
+        await jobs.delete(job)
+        work.announce(job.id)
+    if job.result_key:
+        await runtime.store.delete(job.result_key)
+    source = Transcription.of(job.request).source
+    if source.upload_id and source.came_with_job:
+        await uploads.delete(runtime, [Upload(id=uuid.UUID(source.upload_id))])
+
+
+async def _submit(
+    runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked, trace: RequestTrace
+) -> tuple[Job, bool]:
+    wanted = Transcription(
+        source=await _source(runtime, asked),
+        provider=choose_provider(asked.provider, settings.provider_aliases),
+        model=choose_model(asked.model, settings),
+        options=asdict(asked.options),
+        audio_url=asked.audio_url or "",
+    )
+    key = trace.idempotency_key
+    new = NewJob(
+        id=uuid.uuid4(),
+        kind=KIND,
+        queue=queue_of(wanted.model),
+        request=asdict(wanted),
+        retention=timedelta(hours=runtime.settings.result_retention_hours),
+        request_id=trace.request_id,
+        idempotency_key=idempotency_hash(caller, key) if key else None,
+        fingerprint=trace.fingerprint or None,
+    )
+    async with runtime.begin() as work:
+        return await submit(runtime, work, caller, new)
+
+
+async def _discard(runtime: Runtime, upload: Upload | None) -> None:
+    """A file that came with a request which made no job is of no use."""
+    if upload is not None:
+        await uploads.delete(runtime, [upload])
+
+
+async def _source(runtime: Runtime, asked: Asked) -> AudioSource:
+    if asked.upload is not None:
+        return AudioSource(upload_id=str(asked.upload.id), came_with_job=True)
+    # The URL of an upload is not fetched: it names an object that we have.
+    own = UPLOAD_PATH.search(asked.audio_url or "")
+    upload_id = asked.upload_id or (own.group(1) if own else None)
+    if upload_id is None:
+        return AudioSource(url=asked.audio_url)
+    async with runtime.db.reading() as session:
+        found = await UploadRepository(session).get(upload_id, runtime.clock.now())
+    return AudioSource(upload_id=str(found.id))
