@@ -154,6 +154,7 @@ class Distributed:
             "STENTOR_STORE_URL": self.servers.store_url(self._lasting_name),
             "STENTOR_PUBLIC_URL": self.url,
             "STENTOR_STT_MODEL_DIR": str(self._folder("models")),
+            "STENTOR_AUTH_SIGNING_KEY_FILE": str(self._folder("keys") / "jwt.pem"),
             "STENTOR_LOG_FORMAT": "json",
         }
 

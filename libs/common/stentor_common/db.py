@@ -17,6 +17,8 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
+AUTOCOMMIT = "AUTOCOMMIT"
+
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
@@ -47,8 +49,13 @@ class Database:
 
     def __init__(self, url: str, *, pool: int = 10) -> None:
         self.sqlite = url.startswith("sqlite")
-        self.engine = _sqlite(url, "BEGIN IMMEDIATE", 1) if self.sqlite else _server(url, pool)
-        self._readers = _sqlite(url, "BEGIN", 4) if self.sqlite else self.engine
+        self.engine = _sqlite_writer(url) if self.sqlite else _server(url, pool)
+        # Looking needs no transaction: one statement less before and after each question.
+        self._readers = (
+            _sqlite(url, 4, isolation_level=AUTOCOMMIT, skip_autocommit_rollback=True)
+            if self.sqlite
+            else self.engine.execution_options(isolation_level=AUTOCOMMIT)
+        )
         self._write = async_sessionmaker(self.engine, expire_on_commit=False)
         self._read = async_sessionmaker(self._readers, expire_on_commit=False)
 
@@ -60,7 +67,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """For looking only: what is changed in it is dropped."""
+        """For looking only. Each statement sees what is committed when it runs."""
         async with self._read() as session:
             yield session
 
@@ -73,12 +80,16 @@ def _server(url: str, pool: int) -> AsyncEngine:
     return create_async_engine(url, pool_size=pool, max_overflow=0, pool_pre_ping=True)
 
 
-def _sqlite(url: str, begin: str, pool: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool, max_overflow=0, pool_timeout=60)
+def _sqlite(url: str, pool: int, **options: Any) -> AsyncEngine:
+    # Sessions end what they began, so the pool need not roll back once more: each call to SQLite is a
+    # trip to another thread.
+    engine = create_async_engine(
+        url, pool_size=pool, max_overflow=0, pool_timeout=60, pool_reset_on_return=None, **options
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
-        # The driver must not open transactions by itself: `begin` below does, and says which kind.
+        # The driver must not open transactions by itself, in the middle of ours.
         connection.isolation_level = None
         cursor = connection.cursor()
         # NORMAL with a write-ahead log survives the death of the process; only power loss may cost
@@ -87,8 +98,16 @@ def _sqlite(url: str, begin: str, pool: int) -> AsyncEngine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    return engine
+
+
+def _sqlite_writer(url: str) -> AsyncEngine:
+    """One connection. It takes the write lock when a transaction begins, not in its middle, where the
+    wait for another process could only end in failure."""
+    engine = _sqlite(url, 1)
+
     @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+    def begin(connection: Any) -> None:
+        connection.connection.dbapi_connection.run_async(lambda raw: raw.execute("BEGIN IMMEDIATE"))
 
     return engine

@@ -23,6 +23,10 @@ from stentor_common.service import Service
 from stentor_common.settings import Settings
 from stentor_common.worker import run_worker
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the others from running Python. The interpreter's own 5 ms would add up:
+a job changes between event loop, database and decoder dozens of times."""
+
 EXPECTED = (AppError, MissingExtra, UnknownAdapter, FolderInUse, OSError)
 """What may be wrong at a start without being a defect: said in one line, without a traceback."""
 
@@ -48,6 +52,7 @@ def main(build: Build, authenticate: Authenticate | None = None) -> None:
 def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a process to its end. What keeps it from starting is one clear line and exit status 1."""
     logs.configure(settings)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work())

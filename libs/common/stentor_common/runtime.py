@@ -16,7 +16,7 @@ from stentor_common.metrics import Metrics, open_metrics
 from stentor_common.outbox import Outbox
 from stentor_common.queue import QUEUES, Message, Queue
 from stentor_common.settings import Settings
-from stentor_common.signals import SIGNALS, Signals
+from stentor_common.signals import SIGNALS, Change, Signals
 from stentor_common.signals.memory import MemorySignals
 from stentor_common.store import STORES, Store
 from stentor_common.throttle import Throttle, open_throttle
@@ -28,15 +28,15 @@ class Work:
 
     session: AsyncSession
     outgoing: list[Message] = field(default_factory=list)
-    changed: set[uuid.UUID] = field(default_factory=set)
+    changed: list[Change] = field(default_factory=list)
 
     def enqueue(self, message: Message) -> None:
         """Send a message once the transaction is committed."""
         self.outgoing.append(message)
 
-    def announce(self, job_id: uuid.UUID) -> None:
+    def announce(self, job_id: uuid.UUID, *, ended: bool = False) -> None:
         """Wake those who wait for this job once the transaction is committed."""
-        self.changed.add(job_id)
+        self.changed.append(Change(job_id, ended))
 
 
 @dataclass(frozen=True, slots=True)

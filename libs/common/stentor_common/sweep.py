@@ -62,7 +62,7 @@ async def sweep_jobs(runtime: Runtime) -> None:
         lost = await upkeep.fail_lost(now, settings.max_attempts)
         await upkeep.release_lost(now, settings.max_attempts)
         for message in lost:
-            work.announce(message.job_id)
+            work.announce(message.job_id, ended=True)
     for message in lost:
         log.error("a job lost its workers too often", job_id=str(message.job_id), kind=message.kind)
         runtime.metrics.jobs_finished.labels(message.kind, "failed").inc()

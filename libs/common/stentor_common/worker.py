@@ -172,7 +172,7 @@ class JobRunner:
             recorded = await LeaseRepository(work.session).finish(
                 run.lease, outcome, self._runtime.clock.now()
             )
-            work.announce(run.id)
+            work.announce(run.id, ended=True)
         if recorded:
             self._runtime.metrics.jobs_finished.labels(run.kind, outcome.state).inc()
         log.info("job ended", kind=run.kind, state=outcome.state, recorded=recorded)

@@ -4,8 +4,6 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from stentor_auth.accounts import Accounts
 from stentor_auth.api_tokens import ApiTokens
@@ -26,7 +24,7 @@ from stentor_auth.schemas import (
 )
 from stentor_auth.tables import ApiToken, User
 from stentor_common.auth import Caller, Scope
-from stentor_common.forms import read_fields
+from stentor_common.forms import checked, read_fields
 from stentor_common.requests import RuntimeDep, StrangerDep, VisitorDep
 
 router = APIRouter(tags=["auth"])
@@ -76,11 +74,7 @@ async def get_owner(caller: VisitorDep) -> Caller:
 
 async def read_sign_in(request: Request) -> SignIn:
     """The body in either of its forms."""
-    try:
-        return SignIn.model_validate(await read_fields(request))
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in wrong]) from None
+    return checked(SignIn, await read_fields(request))
 
 
 async def keep_out_of_caches(response: Response) -> None:

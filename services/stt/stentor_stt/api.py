@@ -145,18 +145,23 @@ async def cancel_transcription(job_id: str, runtime: RuntimeDep, caller: WriterD
         jobs = JobRepository(work.session)
         job = await jobs.get(job_id, caller, kind=KIND)
         await jobs.cancel(job, runtime.clock.now())
-        work.announce(job.id)
+        work.announce(job.id, ended=True)
     return await _view(runtime, job)
 
 
+async def get_transcription(job_id: str, runtime: RuntimeDep, caller: ReaderDep) -> Job:
+    async with runtime.db.reading() as session:
+        return await JobRepository(session).get(job_id, caller, kind=KIND)
+
+
+# Found before the answer begins: a stream that has begun can no longer say that there is no such job.
+FollowedDep = Annotated[Job, Depends(get_transcription)]
+
+
 @router.get("/transcriptions/{job_id}/events", response_class=EventSourceResponse)
-async def follow_transcription(
-    job_id: str, runtime: RuntimeDep, caller: ReaderDep
-) -> AsyncIterator[ServerSentEvent]:
+async def follow_transcription(runtime: RuntimeDep, job: FollowedDep) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `progress` with stage, fraction, time left and queue position each time
     something changed; at the end `completed`, `failed` or `cancelled`."""
-    async with runtime.db.reading() as session:
-        job = await JobRepository(session).get(job_id, caller, kind=KIND)
     async for event in events(runtime, job):
         yield event
 

@@ -48,12 +48,11 @@ async def read_asked(request: Request, runtime: Runtime, caller: Caller) -> tupl
             asked = _asked(wanted, wanted.audio_url, wanted.upload_id, None)
         else:
             asked = _asked(checked(TranscriptionOptions, form.fields), None, None, form.upload)
-    except RequestValidationError:
-        if form.upload:
-            await uploads.delete(runtime, [form.upload])
+        sha256 = form.upload.sha256 if form.upload else ""
+        return asked, _trace(request, {**form.fields, "file": sha256})
+    except (RequestValidationError, BadInput):
+        await uploads.discard(runtime, form.upload)
         raise
-    sha256 = form.upload.sha256 if form.upload else ""
-    return asked, _trace(request, {**form.fields, "file": sha256})
 
 
 async def read_form(
@@ -63,11 +62,16 @@ async def read_form(
     _refuse_large(request, runtime)
     fields: dict[str, Any] = {}
     upload = None
-    async for part in parts(request.stream(), request.headers["content-type"]):
-        if part.name in file_names and upload is None:
-            upload = await uploads.receive(runtime, caller, part.filename, part.chunks())
-        elif part.filename is None:
-            await _add_field(fields, part)
+    try:
+        async for part in parts(request.stream(), request.headers["content-type"]):
+            if part.name in file_names and upload is None:
+                upload = await uploads.receive(runtime, caller, part.filename, part.chunks())
+            elif part.filename is None:
+                await _add_field(fields, part)
+    except BaseException:
+        # What comes after the file may be broken, or not come at all.
+        await uploads.discard(runtime, upload)
+        raise
     return Form(fields, upload)
 
 

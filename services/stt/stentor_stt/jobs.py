@@ -18,9 +18,9 @@ from stentor_common.runtime import Runtime
 from stentor_common.store import ObjectMissing
 from stentor_stt.engines import Engine
 from stentor_stt.errors import AudioGone
-from stentor_stt.repository import UploadRepository
 from stentor_stt.settings import SttSettings
 from stentor_stt.supervision import Supervision
+from stentor_stt.tables import store_key
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import AudioSource, Transcription
 
@@ -84,10 +84,8 @@ class TranscribeHandler:
             async with self._downloaded(runtime, run, source.url or "") as path:
                 yield path
             return
-        async with runtime.db.reading() as session:
-            upload = await UploadRepository(session).get(source.upload_id, runtime.clock.now())
         try:
-            async with runtime.store.fetch(upload.store_key) as path:
+            async with runtime.store.fetch(store_key(source.upload_id)) as path:
                 yield path
         except ObjectMissing as error:
             raise AudioGone from error

@@ -25,4 +25,9 @@ class Upload(Base):
 
     @property
     def store_key(self) -> str:
-        return f"uploads/{self.id}"
+        return store_key(self.id)
+
+
+def store_key(upload_id: uuid.UUID | str) -> str:
+    """Where the bytes of an upload are in the store."""
+    return f"uploads/{upload_id}"

@@ -92,10 +92,10 @@ async def create(
     try:
         job, new = await _submit(runtime, settings, caller, asked, trace)
     except BaseException:
-        await _discard(runtime, asked.upload)
+        await uploads.discard(runtime, asked.upload)
         raise
     if not new:
-        await _discard(runtime, asked.upload)
+        await uploads.discard(runtime, asked.upload)
     return job, new
 
 
@@ -113,7 +113,7 @@ async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
         jobs = JobRepository(work.session)
         job = await jobs.get(job_id, caller, kind=KIND)
         await jobs.delete(job)
-        work.announce(job.id)
+        work.announce(job.id, ended=True)
     if job.result_key:
         await runtime.store.delete(job.result_key)
     source = Transcription.of(job.request).source
@@ -144,12 +144,6 @@ async def _submit(
     )
     async with runtime.begin() as work:
         return await submit(runtime, work, caller, new)
-
-
-async def _discard(runtime: Runtime, upload: Upload | None) -> None:
-    """A file that came with a request which made no job is of no use."""
-    if upload is not None:
-        await uploads.delete(runtime, [upload])
 
 
 async def _source(runtime: Runtime, asked: Asked) -> AudioSource:

@@ -65,6 +65,12 @@ async def delete(runtime: Runtime, uploads: list[Upload]) -> None:
         await UploadRepository(work.session).delete([upload.id for upload in uploads])
 
 
+async def discard(runtime: Runtime, upload: Upload | None) -> None:
+    """A file that came with a request which made no job is of no use."""
+    if upload is not None:
+        await delete(runtime, [upload])
+
+
 async def sweep(runtime: Runtime) -> None:
     """Delete uploads whose retention is over, also those that never came to their end."""
     async with runtime.db.reading() as session:

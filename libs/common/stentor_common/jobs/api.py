@@ -1,8 +1,9 @@
 """Routes for jobs of any kind. Every host has them: the rows are in the one database."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from stentor_common.jobs.repository import JobRepository
@@ -31,15 +32,22 @@ async def cancel_job(job_id: str, runtime: RuntimeDep, caller: WriterDep) -> Job
         jobs = JobRepository(work.session)
         job = await jobs.get(job_id, caller)
         await jobs.cancel(job, runtime.clock.now())
-        work.announce(job.id)
+        work.announce(job.id, ended=True)
         return view(job, None)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)
-async def follow_job(job_id: str, runtime: RuntimeDep, caller: ReaderDep) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `progress` each time something changed, at the end the name of the outcome."""
+async def get_job(job_id: str, runtime: RuntimeDep, caller: ReaderDep) -> Job:
     async with runtime.db.reading() as session:
-        job = await JobRepository(session).get(job_id, caller)
+        return await JobRepository(session).get(job_id, caller)
+
+
+# Found before the answer begins: a stream that has begun can no longer say that there is no such job.
+FollowedDep = Annotated[Job, Depends(get_job)]
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def follow_job(runtime: RuntimeDep, job: FollowedDep) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `progress` each time something changed, at the end the name of the outcome."""
     async for event in events(runtime, job):
         yield event
 

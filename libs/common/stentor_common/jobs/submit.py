@@ -1,11 +1,12 @@
 """Accepting a job: once this returns and its transaction commits, the job will be done."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import IntegrityError
 
 from stentor_common.auth import Caller
-from stentor_common.jobs.repository import JobRepository, NewJob
+from stentor_common.jobs.repository import IdempotencyMismatch, JobRepository, NewJob
 from stentor_common.jobs.table import Job
 from stentor_common.queue import Message
 
@@ -22,18 +23,27 @@ async def submit(runtime: "Runtime", work: "Work", caller: Caller, new: NewJob) 
     if found := await _made_before(jobs, new):
         return found, False
     await runtime.throttle.count_new_job(caller)
-    try:
-        async with work.session.begin_nested():
-            job = await jobs.add(new, owner_id=caller.user_id, now=runtime.clock.now())
-    except IntegrityError:
+    job = await _add(work, jobs, new, caller, runtime.clock.now())
+    if job is None:
         # Two requests with the same key at the same moment: the other one was first.
         found = await _made_before(jobs, new)
         if found is None:
-            raise
+            raise IdempotencyMismatch
         return found, False
     work.enqueue(Message(new.queue, new.kind, job.id))
     runtime.metrics.jobs_created.labels(new.kind).inc()
     return job, True
+
+
+async def _add(work: "Work", jobs: JobRepository, new: NewJob, caller: Caller, now: datetime) -> Job | None:
+    """The new row; None when another request has the same Idempotency-Key."""
+    if new.idempotency_key is None:
+        return await jobs.add(new, owner_id=caller.user_id, now=now)
+    try:
+        async with work.session.begin_nested():
+            return await jobs.add(new, owner_id=caller.user_id, now=now)
+    except IntegrityError:
+        return None
 
 
 async def _made_before(jobs: JobRepository, new: NewJob) -> Job | None:

@@ -95,7 +95,16 @@ class UpkeepRepository:
         await self._session.execute(
             update(Job)
             .where(Job.id.in_([row.id for row in rows]))
-            .values(state=JobState.expired, request={}, result=None, result_key=None, error_message=None)
+            .values(
+                state=JobState.expired,
+                request={},
+                result=None,
+                result_key=None,
+                error_message=None,
+                # The key is free again: there is no answer left that it could repeat.
+                idempotency_key=None,
+                fingerprint=None,
+            )
             .execution_options(synchronize_session=False)
         )
         return [row.result_key for row in rows if row.result_key]

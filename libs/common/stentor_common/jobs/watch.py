@@ -17,7 +17,7 @@ LOOK_EVERY_SECONDS = 5
 async def wait_finished(runtime: "Runtime", job_id: uuid.UUID, seconds: float) -> Job | None:
     """The job, once it is over or the time is; None if it was deleted."""
     deadline = _time() + seconds
-    with runtime.signals.subscribe(job_id) as subscription:
+    with runtime.signals.subscribe(job_id, only_end=True) as subscription:
         while True:
             job = await read(runtime, job_id)
             left = deadline - _time()

@@ -6,9 +6,17 @@ A signal may get lost, so waiters also look for themselves now and then.
 import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from stentor_common.adapters import Adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    job_id: uuid.UUID
+    ended: bool = False
+    """Whether the job is over, or gone."""
 
 
 class Subscription(Protocol):
@@ -17,11 +25,11 @@ class Subscription(Protocol):
 
 
 class Signals(Protocol):
-    def announce(self, job_ids: Iterable[uuid.UUID]) -> None:
+    def announce(self, changes: Iterable[Change]) -> None:
         """Tell all waiters that these jobs changed. Never blocks and never fails."""
 
-    def subscribe(self, job_id: uuid.UUID) -> AbstractContextManager[Subscription]:
-        """Hear about one job from now on, while the block lasts."""
+    def subscribe(self, job_id: uuid.UUID, *, only_end: bool = False) -> AbstractContextManager[Subscription]:
+        """Hear about one job from now on, while the block lasts; if asked so, only of its end."""
 
     async def close(self) -> None: ...
 

@@ -6,13 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from stentor_common.signals import Change
+
 
 class MemorySubscription:
-    def __init__(self) -> None:
+    def __init__(self, *, only_end: bool) -> None:
         self._changed = asyncio.Event()
+        self._only_end = only_end
 
-    def notify(self) -> None:
-        self._changed.set()
+    def notify(self, change: Change) -> None:
+        if change.ended or not self._only_end:
+            self._changed.set()
 
     async def wait(self, timeout_seconds: float) -> None:
         try:
@@ -28,14 +32,14 @@ class MemorySignals:
     def __init__(self) -> None:
         self._waiting: defaultdict[uuid.UUID, set[MemorySubscription]] = defaultdict(set)
 
-    def announce(self, job_ids: Iterable[uuid.UUID]) -> None:
-        for job_id in job_ids:
-            for subscription in self._waiting.get(job_id, ()):
-                subscription.notify()
+    def announce(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            for subscription in self._waiting.get(change.job_id, ()):
+                subscription.notify(change)
 
     @contextmanager
-    def subscribe(self, job_id: uuid.UUID) -> Iterator[MemorySubscription]:
-        subscription = MemorySubscription()
+    def subscribe(self, job_id: uuid.UUID, *, only_end: bool = False) -> Iterator[MemorySubscription]:
+        subscription = MemorySubscription(only_end=only_end)
         self._waiting[job_id].add(subscription)
         try:
             yield subscription

@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 from sqlalchemy import make_url
 
-from stentor_common.signals import Subscription
+from stentor_common.signals import Change, Subscription
 from stentor_common.signals.memory import MemorySignals
 
 CHANNEL = "stentor_job"
@@ -23,17 +23,17 @@ class PostgresSignals:
     def __init__(self, url: str) -> None:
         self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._local = MemorySignals()
-        self._pending: set[uuid.UUID] = set()
+        self._pending: set[Change] = set()
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._keep_running(), name="signals")
 
-    def announce(self, job_ids: Iterable[uuid.UUID]) -> None:
-        self._pending.update(job_ids)
+    def announce(self, changes: Iterable[Change]) -> None:
+        self._pending.update(changes)
         if self._pending:
             self._wake.set()
 
-    def subscribe(self, job_id: uuid.UUID) -> AbstractContextManager[Subscription]:
-        return self._local.subscribe(job_id)
+    def subscribe(self, job_id: uuid.UUID, *, only_end: bool = False) -> AbstractContextManager[Subscription]:
+        return self._local.subscribe(job_id, only_end=only_end)
 
     async def close(self) -> None:
         self._task.cancel()
@@ -57,15 +57,18 @@ class PostgresSignals:
                 await self._wake.wait()
                 self._wake.clear()
                 # All that gathered meanwhile goes in one statement: a busy worker costs one round trip.
-                jobs, self._pending = list(self._pending), set()
-                if jobs:
+                payloads, self._pending = [_payload(change) for change in self._pending], set()
+                if payloads:
                     await connection.execute(
-                        "SELECT pg_notify($1, id) FROM unnest($2::text[]) AS id",
-                        CHANNEL,
-                        list(map(str, jobs)),
+                        "SELECT pg_notify($1, said) FROM unnest($2::text[]) AS said", CHANNEL, payloads
                     )
         finally:
             await connection.close(timeout=RECONNECT_SECONDS)
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        self._local.announce([uuid.UUID(str(payload))])
+        job_id, _, ended = str(payload).partition(" ")
+        self._local.announce([Change(uuid.UUID(job_id), ended=bool(ended))])
+
+
+def _payload(change: Change) -> str:
+    return f"{change.job_id} ended" if change.ended else str(change.job_id)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from stentor_stt.audio import Sound
 
 ENGINES = {
-    "faster-whisper": Adapter("stentor_stt.engines.whisper:WhisperEngine", extra="whisper"),
+    "faster-whisper": Adapter(
+        "stentor_stt.engines.whisper:WhisperEngine", extra="whisper", library="faster_whisper"
+    ),
     "scripted": Adapter("stentor_stt.engines.scripted:ScriptedEngine"),
 }
 """Each is called with EngineSettings. `scripted` is for tests and never a default."""

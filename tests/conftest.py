@@ -1,0 +1,223 @@
+"""The whole product in one process, on a folder of its own, with a clock that tests move; and, for tests
+marked `live`, the real servers."""
+
+import asyncio
+import ipaddress
+import json
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from stentor_common.clock import ManualClock
+from stentor_common.db import Database
+from stentor_common.migrate import upgrade
+from stentor_common.runtime import Runtime, open_runtime
+from stentor_common.service import Service
+from stentor_common.settings import Settings
+
+if TYPE_CHECKING:
+    from stentor_auth.keys import Keys
+    from stentor_auth.parts import AuthParts
+    from stentor_dev.servers import Servers
+    from stentor_stt.settings import SttSettings
+
+Headers = dict[str, str]
+SignUp = Callable[[str], Awaitable[Headers]]
+
+ADDRESS = "203.0.113.9"
+"""Where requests of tests come from."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_this_machine() -> Iterator[None]:
+    """Variables of the product in a developer's shell must not change what tests see."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("STENTOR_") and not name.startswith("STENTOR_TEST_"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections that leave this machine; live tests may use servers that the environment names."""
+    if request.node.get_closest_marker("live"):
+        return
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert ipaddress.ip_address(address[0]).is_loopback, f"a test wants to reach {address}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables, to be copied: that takes less than migrating."""
+    path = tmp_path_factory.mktemp("database") / "stentor.db"
+    migrate_now(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def changed_settings() -> dict[str, Any]:
+    """What a test sets otherwise: `@pytest.mark.parametrize("changed_settings", [{...}])`."""
+    return {}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database: Path, changed_settings: dict[str, Any]) -> Settings:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(empty_database, folder)
+    quick: dict[str, Any] = {"heartbeat_seconds": 0.02, "sweep_seconds": 0.02, "shutdown_seconds": 0.2}
+    return Settings(data_dir=folder, **(quick | changed_settings))
+
+
+@pytest.fixture
+async def runtime(settings: Settings, clock: ManualClock) -> AsyncIterator[Runtime]:
+    async with open_runtime(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def script() -> dict[str, Any]:
+    """What the engine says, see `Script`; tests replace it like `changed_settings`."""
+    return {"texts": ["Hello world.", "How are you?"]}
+
+
+@pytest.fixture
+def changed_stt_settings() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, script: dict[str, Any], changed_stt_settings: dict[str, Any]) -> "SttSettings":
+    """Speech to text by an engine that says what is written down for it."""
+    from stentor_stt.settings import SttSettings
+
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(script))
+    return SttSettings(engine="scripted", models=[str(path)], **changed_stt_settings)
+
+
+@pytest.fixture(scope="session")
+def keys() -> "Keys":
+    """Reading a key takes longer than most tests."""
+    from stentor_auth.keys import load_keys
+    from stentor_auth.settings import AuthSettings
+    from stentor_common import jwt
+
+    return load_keys(AuthSettings(signing_key=jwt.generate_pem()), Settings())
+
+
+@pytest.fixture
+def auth_parts(keys: "Keys") -> "AuthParts":
+    from stentor_auth.service import parts_with
+    from stentor_auth.settings import AuthSettings
+
+    cheap = AuthSettings(password_memory_kib=8, password_passes=1, password_lanes=1)
+    return parts_with(cheap, keys)
+
+
+@pytest.fixture
+def services(settings: Settings, scripted: "SttSettings", auth_parts: "AuthParts") -> list[Service]:
+    """All there are."""
+    from stentor_auth.service import build_service as build_auth
+    from stentor_stt.service import build_service as build_stt
+
+    return [build_auth(auth_parts), build_stt(settings, scripted)]
+
+
+@pytest.fixture
+def app(runtime: Runtime, services: list[Service], auth_parts: "AuthParts") -> FastAPI:
+    from stentor_auth.service import build_authenticator
+    from stentor_common.host import create_app
+
+    return create_app(runtime, services, build_authenticator(runtime, auth_parts))
+
+
+@pytest.fixture
+async def api(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of an installation whose workers are away: jobs stay queued."""
+    transport = httpx2.ASGITransport(app=app, client=(ADDRESS, 1234), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://stentor", timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(
+    api: httpx2.AsyncClient, runtime: Runtime, services: list[Service]
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of an installation that works."""
+    async with working(runtime, services):
+        yield api
+
+
+@asynccontextmanager
+async def working(runtime: Runtime, services: list[Service]) -> AsyncIterator[None]:
+    from stentor_common.worker import run_worker
+
+    worker = asyncio.create_task(run_worker(runtime, services))
+    try:
+        yield
+    finally:
+        runtime.stopping.set()
+        await worker
+
+
+@pytest.fixture
+def sign_up(api: httpx2.AsyncClient) -> SignUp:
+    """Make an account; returns the headers that its owner sends."""
+
+    async def made(name: str) -> Headers:
+        account = {"username": name, "email": f"{name}@example.com", "password": "a long password"}
+        assert (await api.post("/v1/users", json=account)).status_code == 201
+        answer = await api.post("/v1/token", json={"username": name, "password": account["password"]})
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator["Servers"]:
+    """PostgreSQL, RabbitMQ and S3; started by the first live test that asks."""
+    from stentor_dev.servers import Servers
+
+    with Servers() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(servers: "Servers") -> str:
+    """A PostgreSQL database with all tables, to be copied."""
+    url = servers.database_url()
+    migrate_now(url)
+    return url
+
+
+def migrate_now(url: str) -> None:
+    async def migrate() -> None:
+        db = Database(url)
+        await upgrade(db.engine)
+        await db.close()
+
+    # In a thread of its own: the caller's may already have an event loop.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        aside.submit(asyncio.run, migrate()).result()
