@@ -108,6 +108,12 @@ def _sqlite_writer(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        connection.connection.dbapi_connection.run_async(lambda raw: raw.execute("BEGIN IMMEDIATE"))
+        try:
+            connection.connection.dbapi_connection.run_async(lambda raw: raw.execute("BEGIN IMMEDIATE"))
+        except BaseException:
+            # Whoever waited was cancelled, but the statement runs on in its thread: the connection would
+            # come back with a transaction that nobody ends.
+            connection.invalidate()
+            raise
 
     return engine

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import anyio
@@ -67,6 +68,7 @@ class Fetcher:
             follow_redirects=False,
             timeout=httpx2.Timeout(30, connect=5),
             headers={"accept-encoding": "identity", "user-agent": "stentor"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def close(self) -> None:

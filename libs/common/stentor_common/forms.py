@@ -51,7 +51,7 @@ def checked(model: type[M], fields: Mapping[str, Any]) -> M:
 def _json_object(body: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("the request body is not valid JSON") from None
     if not isinstance(found, dict):
         raise BadInput("the request body must be a JSON object")

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_fastapi_instrumentator import Instrumentator
@@ -18,8 +19,9 @@ from stentor_common import catalog_api, health
 from stentor_common.auth import Authenticator
 from stentor_common.errors import AppError, Unavailable
 from stentor_common.jobs import api as jobs_api
-from stentor_common.middleware import QUIET, RequestLog, StripSlash
+from stentor_common.middleware import QUIET, LimitBody, RequestLog, StripSlash
 from stentor_common.problems import (
+    ErrorBody,
     ErrorStyle,
     Problem,
     envelope,
@@ -41,22 +43,25 @@ def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Aut
         title=TITLE,
         version=VERSION,
         redirect_slashes=False,
-        max_body_size=runtime.settings.max_body_bytes,
+        responses={"default": {"model": ErrorBody, "description": "What is wrong, and what to do"}},
     )
     app.state.runtime = runtime
     app.state.authenticator = authenticator
     app.state.settings = {type(own): own for own in (service.settings for service in services) if own}
     for router in (health.router, jobs_api.router, catalog_api.router):
         app.include_router(router)
-    largest = runtime.settings.max_upload_bytes + FORM_SLACK_BYTES
     for service in services:
-        for router in service.routers:
+        for router in (*service.routers, *service.file_routers):
             app.include_router(router)
-        for router in service.file_routers:
-            app.include_router(router, max_body_size=largest)
     _measure(app, runtime)
     _render_errors(app, {prefix: style for s in services for prefix, style in s.error_styles.items()})
     # The last one added is the first to see a request.
+    largest = runtime.settings.max_upload_bytes + FORM_SLACK_BYTES
+    app.add_middleware(
+        LimitBody,
+        usual=runtime.settings.max_body_bytes,
+        larger=dict.fromkeys(_file_paths(services), largest),
+    )
     app.add_middleware(StripSlash)
     app.add_middleware(
         CORSMiddleware,
@@ -86,9 +91,24 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         schemes = found.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["bearer"] = {"type": "http", "scheme": "bearer"}
         schemes["accessToken"] = {"type": "apiKey", "in": "header", "name": "x-access-token"}
+        _drop_validation_errors(found)
         found["security"] = [{}, {"bearer": []}, {"accessToken": []}]
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _drop_validation_errors(document: dict[str, Any]) -> None:
+    """The framework announces its own answer to a bad request; ours is the same as to any error."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"].get("schemas", {}).pop(name, None)
+
+
+def _file_paths(services: Sequence[Service]) -> list[str]:
+    routes = (route for s in services for router in s.file_routers for route in router.routes)
+    return [route.path for route in routes if isinstance(route, APIRoute)]
 
 
 def _measure(app: FastAPI, runtime: Runtime) -> None:

@@ -28,22 +28,28 @@ class Outbox:
         self._resting_until = 0.0
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Publish as far as the broker takes them."""
+        """Publish the messages of new jobs as far as the broker takes them."""
+        self._confirmed += await self.publish(messages)
+
+    async def publish(self, messages: Sequence[Message]) -> list[uuid.UUID]:
+        """The jobs whose messages the broker has taken; it is up to the caller to write that down."""
         loop = asyncio.get_running_loop()
+        taken: list[uuid.UUID] = []
         for message in messages:
             if loop.time() < self._resting_until:
-                return
+                break
             try:
                 await self._queue.publish(message)
             except QueueUnavailable as error:
                 self._resting_until = loop.time() + REST_SECONDS
                 log.warning("jobs wait for the sweeper, the broker takes no messages", reason=error.message)
             else:
-                self._confirmed.append(message.job_id)
+                taken.append(message.job_id)
+        return taken
 
     async def note_confirmed(self) -> None:
-        """Write down, many at once, which messages the broker has, so that they are not sent again."""
+        """Write down, many at once, which new jobs the broker has, so that they are not sent again."""
         confirmed, self._confirmed = self._confirmed, []
         if confirmed:
             async with self._db.transaction() as session:
-                await UpkeepRepository(session).sent(confirmed, self._clock.now())
+                await UpkeepRepository(session).confirmed(confirmed, self._clock.now())

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from stentor_common.errors import AppError
+from stentor_common.wire import Wire
 
 CODES = {
     400: "bad_request",
@@ -22,7 +23,6 @@ CODES = {
 SAYINGS = {
     404: "there is no such path here; GET /openapi.json lists all paths",
     405: "this path does not take that method; GET /openapi.json lists what it takes",
-    413: "the request body is larger than the limit of this path",
 }
 
 
@@ -35,18 +35,30 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class ErrorDetail(Wire):
+    message: str
+    """What is wrong and what to do."""
+    type: str
+    """The kind of error, as OpenAI's clients know them."""
+    param: str | None
+    """The field of the request it is about."""
+    code: str
+    """Stable word for the situation."""
+
+
+class ErrorBody(Wire):
+    error: ErrorDetail
+
+
 ErrorStyle = Callable[[Problem], Response]
 
 
 def envelope(problem: Problem) -> Response:
     """The shape of all `/v1` paths: the one OpenAI's clients read."""
-    body = {
-        "message": problem.message,
-        "type": _type(problem.status),
-        "param": problem.param,
-        "code": problem.code,
-    }
-    return JSONResponse({"error": body}, problem.status, dict(problem.headers))
+    detail = ErrorDetail(
+        message=problem.message, type=_type(problem.status), param=problem.param, code=problem.code
+    )
+    return JSONResponse(ErrorBody(error=detail).model_dump(), problem.status, dict(problem.headers))
 
 
 def from_app_error(error: AppError) -> Problem:

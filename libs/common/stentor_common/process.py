@@ -23,7 +23,7 @@ from stentor_common.service import Service
 from stentor_common.settings import Settings
 from stentor_common.worker import run_worker
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.001
 """How long a thread may keep the others from running Python. The interpreter's own 5 ms would add up:
 a job changes between event loop, database and decoder dozens of times."""
 
@@ -96,10 +96,16 @@ def _ask_auth_service(runtime: Runtime) -> Authenticator:
 
 
 def _refuse_embedded(settings: Settings) -> None:
-    if settings.embedded:
+    shared = {
+        "STENTOR_DATABASE_URL": settings.database_url,
+        "STENTOR_QUEUE_URL": "" if settings.embedded else settings.queue_url,
+        "STENTOR_STORE_URL": settings.store_url,
+    }
+    missing = [name for name, value in shared.items() if not value]
+    if missing:
         raise BadInput(
-            "a process of its own needs a broker that others reach too: set STENTOR_QUEUE_URL, "
-            "STENTOR_DATABASE_URL and STENTOR_STORE_URL, or run everything in one process with `stentor up`"
+            f"a process of its own needs what others reach too: set {', '.join(missing)}, "
+            "or run everything in one process with `stentor up`"
         )
 
 

@@ -68,6 +68,7 @@ async def sweep_jobs(runtime: Runtime) -> None:
         runtime.metrics.jobs_finished.labels(message.kind, "failed").inc()
         await _bury(runtime, message)
     await _send_due(runtime)
+    await _count_active(runtime)
 
 
 async def expire_jobs(runtime: Runtime) -> None:
@@ -101,11 +102,19 @@ async def _send_due(runtime: Runtime) -> None:
         return
     # A long queue is no reason to send everything twice: only what the broker does not have.
     there = [message.job_id for message in due if missing[message.queue] <= 0]
-    if there:
+    taken = await runtime.outbox.publish([message for message in due if missing[message.queue] > 0])
+    if there or taken:
         async with runtime.begin() as work:
-            await UpkeepRepository(work.session).sent(there, now)
-    await runtime.outbox.send([message for message in due if missing[message.queue] > 0])
-    await runtime.outbox.note_confirmed()
+            await UpkeepRepository(work.session).sent([*there, *taken], now)
+
+
+async def _count_active(runtime: Runtime) -> None:
+    async with runtime.db.reading() as session:
+        counted = await UpkeepRepository(session).active()
+    gauge = runtime.metrics.jobs_active
+    gauge.clear()
+    for queue, state, count in counted:
+        gauge.labels(queue, state).set(count)
 
 
 async def _bury(runtime: Runtime, message: Message) -> None:

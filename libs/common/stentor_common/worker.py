@@ -77,18 +77,23 @@ class JobRunner:
         task.add_done_callback(lambda done: self._running.pop(done, None))
 
     async def drain(self, seconds: float) -> None:
-        """Let running jobs finish for a while, then hand back the rest."""
+        """Let running jobs finish that can in this time, hand back the others."""
+        long = [run for run in self._running.values() if run and (run.eta_seconds or 0) > seconds]
+        await self._hand_back(long)
         if self._running:
             log.info("finishing running jobs", jobs=len(self._running), seconds=seconds)
-            await asyncio.wait(self._running, timeout=seconds)
-        left = {task: run for task, run in self._running.items() if run is not None}
-        for run in left.values():
+            await asyncio.wait(self._running, timeout=seconds if len(self._running) > len(long) else 0)
+        await self._hand_back([run for run in self._running.values() if run and not run.stopped])
+        if self._running:
+            await asyncio.wait(self._running, timeout=LAST_WORDS_SECONDS)
+
+    async def _hand_back(self, runs: Sequence[JobRun]) -> None:
+        for run in runs:
             run.stop(StopReason.shutdown)
             async with self._runtime.begin() as work:
                 await LeaseRepository(work.session).hand_back(run.lease, self._runtime.clock.now())
+                work.announce(run.id)
             log.info("job handed back", job_id=str(run.id))
-        if left:
-            await asyncio.wait(left, timeout=LAST_WORDS_SECONDS)
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:

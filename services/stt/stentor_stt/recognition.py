@@ -24,8 +24,11 @@ def recognise(
     Raises what decoding and the engine raise, and what `supervision.check` raises.
     """
     watch = supervision or Supervision()
-    run = _Run(engine, options, watch, total_ms=_known_length(path))
-    with closing(_ahead(path, engine, watch)) as found:
+    total_ms = _known_length(path)
+    run = _Run(engine, options, watch, total_ms)
+    # In a short recording there is nothing to decode while the model works on something else.
+    short = total_ms is not None and total_ms <= watch.window_seconds * 1000
+    with closing((_at_once if short else _ahead)(path, engine, watch)) as found:
         for window in found:
             run.hear(window)
     return run.transcript()
@@ -98,6 +101,12 @@ class _Run:
 def _known_length(path: Path) -> int | None:
     seconds = probe(path).duration_seconds
     return None if seconds is None else round(seconds * 1000)
+
+
+def _at_once(path: Path, engine: Engine, watch: Supervision) -> Generator[Window, None, None]:
+    """The recording's windows, each decoded when it is asked for."""
+    with closing(decode(path, max_seconds=watch.max_seconds)) as blocks:
+        yield from windows(blocks, engine.speech, max_seconds=watch.window_seconds)
 
 
 def _ahead(path: Path, engine: Engine, watch: Supervision) -> Generator[Window, None, None]:

@@ -9,11 +9,42 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, update
+from sqlalchemy import and_, bindparam, or_, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from stentor_common.jobs.table import Job, JobState
+from stentor_common.jobs.table import JOB, JobState
+
+# Updates of the table rather than of mapped objects: there are none in the session to keep in step, and
+# this is the path every job takes.
+TAKE = (
+    update(JOB)
+    .where(
+        JOB.c.id == bindparam("job_id"),
+        or_(
+            JOB.c.state == JobState.queued,
+            and_(JOB.c.state == JobState.running, JOB.c.lease_until < bindparam("now")),
+        ),
+    )
+    .values(
+        state=JobState.running,
+        attempts=JOB.c.attempts + 1,
+        lease_id=bindparam("new_lease_id"),
+        lease_until=bindparam("until"),
+        send_after=None,
+        started_at=bindparam("now"),
+        fraction=None,
+        eta_seconds=None,
+        stage=None,
+    )
+    .returning(JOB.c.kind, JOB.c.queue, JOB.c.request, JOB.c.request_id, JOB.c.attempts, JOB.c.created_at)
+)
+
+HELD = update(JOB).where(
+    JOB.c.id == bindparam("job_id"),
+    JOB.c.lease_id == bindparam("held_lease_id"),
+    JOB.c.state == JobState.running,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +78,9 @@ class LeaseRepository:
 
     async def take(self, job_id: uuid.UUID, now: datetime, duration: timedelta) -> Lease | None:
         """Claim a job that waits, or whose worker fell silent. None: there is nothing to do any more."""
-        free = or_(Job.state == JobState.queued, and_(Job.state == JobState.running, Job.lease_until < now))
         lease_id = uuid.uuid4()
         row = await self._session.execute(
-            update(Job)
-            .where(Job.id == job_id, free)
-            .values(
-                state=JobState.running,
-                attempts=Job.attempts + 1,
-                lease_id=lease_id,
-                lease_until=now + duration,
-                send_after=None,
-                started_at=now,
-                fraction=None,
-                eta_seconds=None,
-                stage=None,
-            )
-            .returning(Job.kind, Job.queue, Job.request, Job.request_id, Job.attempts, Job.created_at)
-            .execution_options(synchronize_session=False)
+            TAKE, {"job_id": job_id, "now": now, "until": now + duration, "new_lease_id": lease_id}
         )
         found = row.one_or_none()
         if found is None:
@@ -118,10 +134,7 @@ class LeaseRepository:
 
     async def _update(self, lease: Lease, values: dict[str, Any]) -> bool:
         found = await self._session.execute(
-            update(Job)
-            .where(Job.id == lease.job_id, Job.lease_id == lease.id, Job.state == JobState.running)
-            .values(values)
-            .execution_options(synchronize_session=False)
+            HELD.values(values), {"job_id": lease.job_id, "held_lease_id": lease.id}
         )
         assert isinstance(found, CursorResult)
         return found.rowcount == 1

@@ -38,6 +38,8 @@ class JobRun:
         self.lease = lease
         self._stop = threading.Event()
         self._progress: Progress | None = None
+        self.eta_seconds: float | None = None
+        """Seconds left, as last reported."""
         self.stop_reason: StopReason | None = None
 
     @property
@@ -54,7 +56,7 @@ class JobRun:
 
     def report(self, progress: Progress) -> None:
         """Replace what is known about the progress; it is written at the next heartbeat."""
-        self._progress = progress
+        self._progress, self.eta_seconds = progress, progress.eta_seconds
 
     def take_progress(self) -> Progress | None:
         """What was reported since the last call."""

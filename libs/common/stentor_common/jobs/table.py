@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, Text, Uuid
+from sqlalchemy import JSON, Index, String, Table, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stentor_common.db import Base, UtcDateTime
@@ -93,3 +93,8 @@ class Job(Base):
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+
+assert isinstance(Job.__table__, Table)
+JOB = Job.__table__
+"""The same as a table, for statements on the path that every job takes."""

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from stentor_common.jobs.table import FINISHED, Job, JobState
+from stentor_common.jobs.table import ACTIVE, FINISHED, Job, JobState
 from stentor_common.queue import Message
 
 RESEND = timedelta(minutes=5)
@@ -43,11 +43,32 @@ class UpkeepRepository:
         query = select(func.count()).where(Job.state == JobState.queued, Job.queue == queue)
         return await self._session.scalar(query) or 0
 
+    async def active(self) -> Sequence[tuple[str, str, int]]:
+        """How many jobs of each queue are in each active state."""
+        query = (
+            select(Job.queue, Job.state, func.count())
+            .where(Job.state.in_(ACTIVE))
+            .group_by(Job.queue, Job.state)
+        )
+        return [(queue, state, count) for queue, state, count in await self._session.execute(query)]
+
+    async def confirmed(self, job_ids: Sequence[uuid.UUID], now: datetime) -> None:
+        """The broker has the first messages of these jobs: no need to look at them for a while.
+
+        A job that was taken meanwhile and waits for its next attempt needs another message.
+        """
+        await self._believe(job_ids, now, Job.started_at.is_(None))
+
     async def sent(self, job_ids: Sequence[uuid.UUID], now: datetime) -> None:
-        """The broker has these messages: no need to look at them for a while."""
+        """The broker has messages for these jobs, which were due at `now`."""
+        await self._believe(job_ids, now, Job.send_after <= now)
+
+    async def _believe(
+        self, job_ids: Sequence[uuid.UUID], now: datetime, as_seen: ColumnElement[bool]
+    ) -> None:
         await self._session.execute(
             update(Job)
-            .where(Job.id.in_(job_ids), Job.state == JobState.queued)
+            .where(Job.id.in_(job_ids), Job.state == JobState.queued, as_seen)
             .values(send_after=now + RESEND)
             .execution_options(synchronize_session=False)
         )

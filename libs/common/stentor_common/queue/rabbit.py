@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustQueue
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 
 from stentor_common.queue import Delivery, Message, QueueUnavailable, dead
 
@@ -54,7 +54,9 @@ class RabbitQueue:
     async def consume(self, queue: str, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=prefetch)
-        source = await self._declare(channel, queue)
+        # One at a time: RabbitMQ 3.10 drops a connection that declares a new quorum queue twice at once.
+        async with self._declaring:
+            source = await self._declare(channel, queue)
         # The channel stays open after the block: deliveries under way are settled on it.
         async with source.iterator() as incoming:
             yield _deliveries(incoming)
@@ -62,11 +64,12 @@ class RabbitQueue:
     async def depth(self, queue: str) -> int:
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._declared_here(queue)
                 channel = await self._connection.channel()
                 try:
-                    found = await channel.declare_queue(queue, passive=True)
+                    found = await channel.declare_queue(queue, passive=True, robust=False)
                     return found.declaration_result.message_count or 0
+                except ChannelNotFoundEntity:
+                    return 0
                 finally:
                     await channel.close()
         except (OSError, AMQPError, ChannelInvalidStateError, TimeoutError) as error:

@@ -2,8 +2,10 @@
 
 import gc
 import os
+import sys
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from stentor_stt.engines import EngineSettings, Heard, Options, Task
 from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
 from stentor_stt.models import ModelShelf, canonical, folder_advice, hub_cache_folder
 from stentor_stt.transcript import Segment, Word
+
+MODEL_NICENESS = 5
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Tried in turn while a result repeats itself or is improbable."""
@@ -41,7 +45,9 @@ class WhisperEngine:
     def load(self) -> None:
         with self._lock:
             if self._whisper is None:
-                self._whisper = _opened(self._settings)
+                # In a thread of its own, whose priority the model's threads inherit.
+                with ThreadPoolExecutor(1, initializer=_step_back) as loader:
+                    self._whisper = loader.submit(_opened, self._settings).result()
 
     def unload(self) -> None:
         with self._lock:
@@ -117,6 +123,13 @@ def _opened(settings: EngineSettings) -> Any:
     return faster_whisper.WhisperModel(
         str(folder), device=device, compute_type=compute_type, cpu_threads=threads
     )
+
+
+def _step_back() -> None:
+    """Let others go first when all cores are busy: answering a probe takes the model no time, but the
+    probe would wait behind the model. Linux keeps a priority for each thread; elsewhere nothing is done."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), MODEL_NICENESS)
 
 
 def _usable_cores() -> int:

@@ -1,0 +1,37 @@
+"""`python benchmarks/run.py [part …]`: measures, prints, and writes results/latest.json."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine import engine
+from machine import machine
+from parts import parts
+from platform_load import distributed, embedded
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "parts": parts,
+    "embedded": embedded,
+    "distributed": distributed,
+    "engine": engine,
+}
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+
+
+def main() -> None:
+    asked = sys.argv[1:] or list(PARTS)
+    found: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+    for name in asked:
+        print(f"measuring {name} …", flush=True)
+        found[name] = PARTS[name]()
+        print(json.dumps(found[name], indent=2), flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    print(f"written to {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Recorded telephone prompts: what the default model writes down against what is said."""
+
+from pathlib import Path
+
+import jiwer
+import pytest
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from stentor_dev.prompts import NoPrompts, prompts
+from stentor_stt.engines import EngineSettings, Options
+from stentor_stt.engines.whisper import WhisperEngine
+from stentor_stt.recognition import recognise
+
+CACHE = Path(__file__).parents[2] / ".cache"
+
+pytestmark = [pytest.mark.models, pytest.mark.live, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def spoken() -> dict[Path, str]:
+    try:
+        return prompts(CACHE, words=14, count=20)
+    except NoPrompts as reason:
+        pytest.skip(str(reason))
+
+
+def test_of_twenty_words_on_the_telephone_at_most_one_is_wrong(
+    spoken: dict[Path, str], tmp_path: Path
+) -> None:
+    engine = WhisperEngine(EngineSettings("whisper-base", tmp_path, offline=True))
+    engine.load()
+    normal = EnglishTextNormalizer()
+
+    heard = [normal(recognise(path, engine, Options(language="en")).text) for path in spoken]
+
+    said = [normal(text) for text in spoken.values()]
+    assert len(said) == 20
+    assert jiwer.wer(said, heard) <= 0.05
