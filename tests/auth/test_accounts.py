@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 
+from stentor_auth.parts import AuthParts
 from stentor_common.clock import ManualClock
 
 Headers = dict[str, str]
@@ -193,3 +194,16 @@ async def test_a_token_without_the_scope_cannot_touch_the_account(
     for method, path in (("GET", "/v1/users/me"), ("DELETE", "/v1/users/me"), ("GET", "/v1/tokens")):
         answer = await client.request(method, path, headers=token["headers"])
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+async def test_an_installation_may_take_no_new_users(
+    connect: Callable[[AuthParts], httpx2.AsyncClient],
+    make_parts: Callable[..., AuthParts],
+    ada: dict[str, str],
+) -> None:
+    closed = connect(make_parts(registration=False))
+
+    answer = await closed.post("/v1/users", json=ada)
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "registration_closed"

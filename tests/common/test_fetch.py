@@ -111,9 +111,7 @@ async def test_a_file_comes_as_it_is(web: Web, local: Fetcher) -> None:
     assert web.requests[0].startswith(b"GET /talk.mp3?x=1 HTTP/1.1\r\n")
 
 
-async def test_nothing_of_ours_goes_along(
-    web: Web, local: Fetcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_of_ours_goes_along(web: Web, local: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     await read(local, await web.say(b"x", "Set-Cookie: id=1"))
@@ -278,7 +276,7 @@ async def test_a_file_over_the_limit_is_refused_with_the_limit(
         nonlocal sent
         writer.write(b"HTTP/1.1 200 OK\r\n")
         writer.write(b"Content-Length: 100000000\r\n\r\n" if announced else b"Connection: close\r\n\r\n")
-        for _ in range(1000):
+        for _turn in range(1000):
             writer.write(b"x" * 100_000)
             sent += 100_000
             await writer.drain()
@@ -291,7 +289,7 @@ async def test_a_file_over_the_limit_is_refused_with_the_limit(
 async def test_a_slow_drip_is_given_up(web: Web, local: Fetcher) -> None:
     async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(1000):
+        for _turn in range(1000):
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.01)

@@ -13,10 +13,10 @@ from sqlalchemy.exc import OperationalError
 from stentor_common.host import create_app
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.problems import Problem
-from stentor_common.requests import RuntimeDep, VisitorDep, WorkDep
+from stentor_common.requests import RuntimeDep, VisitorDep
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
-from stentor_common.sweep import sweep_jobs
+from stentor_common.sweep import count_active
 from stentor_common.testing import new_job
 from stentor_common.wire import Wire
 
@@ -39,18 +39,14 @@ def build_router(prefix: str) -> APIRouter:
         raise RuntimeError(SECRET)
 
     @router.get("/database")
-    async def database() -> None:
-        raise OperationalError(SECRET, {}, OSError(SECRET))
+    async def database(runtime: RuntimeDep) -> None:
+        async with runtime.db.reading():
+            raise OperationalError(SECRET, {}, OSError(SECRET))
 
     @router.get("/refused")
-    async def refused() -> None:
-        raise ConnectionRefusedError(SECRET)
-
-    @router.post("/commit")
-    async def commit(work: WorkDep, runtime: RuntimeDep) -> dict[str, str]:
-        await runtime.db.close()
-        await work.session.close()
-        raise OperationalError(SECRET, {}, OSError(SECRET))
+    async def refused(runtime: RuntimeDep) -> None:
+        async with runtime.begin():
+            raise ConnectionRefusedError(SECRET)
 
     @router.get("/me")
     async def me(caller: VisitorDep) -> dict[str, str]:
@@ -66,6 +62,8 @@ def in_capitals(problem: Problem) -> Response:
 class Nobody:
     async def identify(self, credential: str) -> Any:
         raise AssertionError("no test here sends a credential")
+
+    async def close(self) -> None: ...
 
 
 @pytest.fixture
@@ -96,12 +94,12 @@ def no_log_of_crashes() -> Iterator[None]:
         ("GET", "/v1/nothing", None, 404, "not_found", "no such path"),
         ("GET", "/nothing", None, 404, "not_found", "no such path"),
         ("PUT", "/v1/test/wishes", None, 405, "method_not_allowed", "does not take that method"),
-        ("GET", "/v1/test/database", None, 503, "unavailable", "database"),
-        ("GET", "/v1/test/refused", None, 503, "unavailable", "database"),
+        ("GET", "/v1/test/database", None, 503, "database_unavailable", "database"),
+        ("GET", "/v1/test/refused", None, 503, "database_unavailable", "database"),
         ("GET", "/v1/jobs/nothing", None, 404, "not_found", "no job"),
     ],
 )
-async def test_errors_are_told_in_one_shape(
+async def test_errors_are_told_in_one_shape(  # noqa: PLR0913
     api: httpx2.AsyncClient, method: str, path: str, body: str | None, status: int, code: str, said: str
 ) -> None:
     answer = await api.request(method, path, content=body, headers={"content-type": "application/json"})
@@ -235,7 +233,7 @@ async def test_metrics_show_jobs_by_queue_and_state(api: httpx2.AsyncClient, run
     async with runtime.begin() as work:
         for _ in range(2):
             await JobRepository(work.session).add(new_job(), owner_id=None, now=runtime.clock.now())
-    await sweep_jobs(runtime)
+    await count_active(runtime)
     shown = (await api.get("/metrics")).text
     assert 'stentor_jobs_active{queue="test",state="queued"} 2.0' in shown
 

@@ -52,7 +52,9 @@ async def test_what_is_not_read_of_a_part_is_passed_over() -> None:
     assert [part.name async for part in parts(cut(BODY, 7), KIND)] == ["model", "file", "empty"]
 
 
-@pytest.mark.parametrize("kind", [KIND.replace("xyz", '"xyz"'), KIND + "; charset=utf-8", KIND.upper()[:19] + KIND[19:]])
+@pytest.mark.parametrize(
+    "kind", [KIND.replace("xyz", '"xyz"'), KIND + "; charset=utf-8", KIND.upper()[:19] + KIND[19:]]
+)
 async def test_a_boundary_may_be_written_in_several_ways(kind: str) -> None:
     assert await read(BODY, kind=kind) == FOUND
 
@@ -69,7 +71,9 @@ async def test_a_form_that_was_cut_off_is_refused(length: int) -> None:
         await read(BODY[:length])
 
 
-@pytest.mark.parametrize("body", [b"--abc\r\n", b"--xyz\r\n bad header\r\n\r\n", b"--xyz?", b"no boundary" * 99])
+@pytest.mark.parametrize(
+    "body", [b"--abc\r\n", b"--xyz\r\n bad header\r\n\r\n", b"--xyz?", b"no boundary" * 99]
+)
 async def test_a_broken_form_is_refused(body: bytes) -> None:
     with pytest.raises(BadInput, match="the form"):
         await read(body)

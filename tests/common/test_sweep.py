@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import uuid
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import select
 
 from stentor_common.auth import Caller
@@ -18,7 +18,16 @@ from stentor_common.queue import Message, dead
 from stentor_common.runtime import Runtime
 from stentor_common.serve import background
 from stentor_common.service import Service
-from stentor_common.sweep import Sweep, SweepLease, expire_jobs, recover, run_sweeps, sweep_jobs
+from stentor_common.sweep import (
+    Sweep,
+    SweepLease,
+    count_active,
+    expire_jobs,
+    forget_counts,
+    recover,
+    run_sweeps,
+    sweep_jobs,
+)
 from stentor_common.testing import eventually, new_job
 
 QUEUE = "test"
@@ -88,9 +97,7 @@ async def test_a_long_queue_is_not_sent_again(runtime: Runtime, clock: ManualClo
     assert await messages(runtime) == ids
 
 
-async def test_a_broker_that_lost_its_messages_gets_them_again(
-    runtime: Runtime, clock: ManualClock
-) -> None:
+async def test_a_broker_that_lost_its_messages_gets_them_again(runtime: Runtime, clock: ManualClock) -> None:
     ids = [await submitted(runtime) for _ in range(3)]
     await runtime.outbox.note_confirmed()
     assert len(await messages(runtime)) == 3
@@ -99,9 +106,7 @@ async def test_a_broker_that_lost_its_messages_gets_them_again(
     assert set(await messages(runtime)) == set(ids)
 
 
-async def test_a_job_whose_worker_was_lost_gets_another_message(
-    runtime: Runtime, clock: ManualClock
-) -> None:
+async def test_a_job_whose_worker_was_lost_gets_another_message(runtime: Runtime, clock: ManualClock) -> None:
     job_id = await submitted(runtime)
     await messages(runtime)
     await taken(runtime, job_id)
@@ -169,7 +174,7 @@ class Counting:
 
 
 @contextlib.asynccontextmanager
-async def sweeping(runtime: Runtime, act: Counting, process_id: uuid.UUID):  # type: ignore[no-untyped-def]
+async def sweeping(runtime: Runtime, act: Counting, process_id: uuid.UUID) -> AsyncIterator[None]:
     task = asyncio.create_task(run_sweeps(runtime, [Sweep("test", 0.01, act)], process_id))
     try:
         yield
@@ -197,7 +202,6 @@ async def more_than(act: Counting, runs: int) -> bool:
     return act.runs > runs
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:structlog")
 async def test_upkeep_outlives_its_failures(runtime: Runtime) -> None:
     class Failing(Counting):
         async def __call__(self, runtime: Runtime) -> None:
@@ -223,10 +227,25 @@ async def test_a_process_sweeps_in_the_background_as_long_as_it_lives(
             return await runtime.queue.depth(QUEUE) > 0
 
         await eventually(came)
+        assert {"jobs", "test"} <= await held(runtime)
     assert await messages(runtime) == [job_id]
+    assert await held(runtime) == set()
+
+
+async def held(runtime: Runtime) -> set[str]:
+    """What this or any process has the right to sweep."""
     async with runtime.db.reading() as session:
-        held = set(await session.scalars(select(SweepLease.name)))
-    assert {"jobs", "test"} <= held
+        return set(await session.scalars(select(SweepLease.name)))
+
+
+async def test_who_does_not_count_shows_no_counts(runtime: Runtime) -> None:
+    await forgotten(runtime)
+    shown = runtime.metrics.registry.get_sample_value
+    labels = {"queue": QUEUE, "state": "queued"}
+    await count_active(runtime)
+    assert shown("stentor_jobs_active", labels) == 1
+    forget_counts(runtime)
+    assert shown("stentor_jobs_active", labels) is None
 
 
 async def test_a_message_without_a_job_is_harmless(runtime: Runtime) -> None:

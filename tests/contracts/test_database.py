@@ -1,11 +1,12 @@
 """Transactions: all or nothing, also when whoever began one is stopped in the middle."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
-import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from stentor_common.clock import ManualClock
 from stentor_common.db import Database
@@ -25,7 +26,7 @@ async def count(db: Database) -> int:
 
 
 async def test_what_failed_leaves_nothing(db: Database, clock: ManualClock) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with contextlib.suppress(ZeroDivisionError):
         async with db.transaction() as session:
             await JobRepository(session).add(new_job(), owner_id=None, now=clock.now())
             raise ZeroDivisionError
@@ -79,8 +80,10 @@ async def test_a_read_that_is_cancelled_holds_nobody_up(db: Database, clock: Man
 
 
 async def test_a_statement_that_fails_leaves_the_database_usable(db: Database, clock: ManualClock) -> None:
+    job = new_job()
     for _ in range(12):
-        with pytest.raises(Exception, match="nothing_of_the_kind"):
+        with contextlib.suppress(IntegrityError):
             async with db.transaction() as session:
-                await session.execute(text("SELECT nothing_of_the_kind"))
+                await JobRepository(session).add(job, owner_id=None, now=clock.now())
+    assert await count(db) == 1
     await add(db, clock)

@@ -13,10 +13,15 @@ from stentor_common.tables import load_tables
 
 
 @pytest.fixture
-async def engine(bare_database_url: str) -> AsyncIterator[AsyncEngine]:
-    db = Database(bare_database_url)
-    yield db.engine
-    await db.close()
+async def db(bare_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(bare_database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def engine(db: Database) -> AsyncEngine:
+    return db.engine
 
 
 async def tables_in(engine: AsyncEngine) -> set[str]:
@@ -61,16 +66,18 @@ async def test_a_forgotten_column_is_noticed(engine: AsyncEngine) -> None:
         await check(engine)
 
 
-async def test_a_process_does_not_start_on_a_schema_without_its_migrations(engine: AsyncEngine) -> None:
+async def test_a_process_does_not_start_on_a_schema_without_its_migrations(
+    db: Database, engine: AsyncEngine
+) -> None:
     with pytest.raises(SchemaTooOld, match="stentor migrate"):
-        await require_current(engine)
+        await require_current(db)
     await upgrade(engine)
-    await require_current(engine)
+    await require_current(db)
 
 
-async def test_a_newer_schema_is_no_hindrance(engine: AsyncEngine) -> None:
+async def test_a_newer_schema_is_no_hindrance(db: Database, engine: AsyncEngine) -> None:
     """During a rolling upgrade the release before goes on working."""
     await upgrade(engine)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = 'of_the_next_release'"))
-    await require_current(engine)
+    await require_current(db)

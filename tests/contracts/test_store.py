@@ -192,5 +192,3 @@ async def test_what_a_crash_left_half_written_is_no_object(tmp_path: Path) -> No
 async def test_a_server_that_is_not_there_is_reported(unused_tcp_port: int) -> None:
     with pytest.raises(StoreUnavailable):
         await resolve(STORES, "s3+http").open(f"s3+http://key:secret@127.0.0.1:{unused_tcp_port}/bucket")
-
-

@@ -222,7 +222,7 @@ async def test_a_large_result_is_an_object_and_goes_with_its_job(
 ) -> None:
     job = (await client.post(PATH, files=FILE, headers=WAIT)).json()
     assert len(job["words"]) == 5000
-    assert f"results/{job['id']}.json" in stored(runtime)
+    assert [name for name in stored(runtime) if name.startswith(f"results/{job['id']}.")]
     await client.delete(f"{PATH}/{job['id']}")
     assert stored(runtime) == []
 
@@ -267,7 +267,7 @@ async def test_a_key_for_one_request_is_no_key_for_another(api: httpx2.AsyncClie
     key = {"Idempotency-Key": "once"}
     assert (await api.post(PATH, files=FILE, headers=key)).status_code == 202
     for other in ({"files": {"file": ("b.wav", sound(2))}}, {"files": FILE, "data": {"language": "fr"}}):
-        answer = await api.post(PATH, headers=key, **other)  # type: ignore[arg-type]
+        answer = await api.post(PATH, headers=key, **other)
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_key_reused")
     assert len(stored(runtime)) == 1
 

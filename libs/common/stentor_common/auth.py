@@ -65,6 +65,8 @@ class Authenticator(Protocol):
     async def identify(self, credential: str) -> Identity:
         """Whom a JWT or an API token belongs to. Raises Unauthenticated, Unavailable."""
 
+    async def close(self) -> None: ...
+
 
 def credential_in(headers: Mapping[str, str]) -> str | None:
     """The credential of a request, in any of the spellings clients use; None when there is none.

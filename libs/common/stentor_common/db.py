@@ -1,13 +1,19 @@
 """Engine, sessions and the declarative base that all tables share."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+
+from stentor_common.adapters import Adapter, resolve
+from stentor_common.errors import Unavailable
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -18,6 +24,18 @@ NAMES = {
 }
 
 AUTOCOMMIT = "AUTOCOMMIT"
+
+DRIVERS = {"postgresql": Adapter("asyncpg:PostgresError", extra="cluster")}
+"""A driver's own errors, which pass through SQLAlchemy unchanged while a connection is made."""
+
+log = structlog.get_logger()
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the database does not answer; try again in a moment", headers={"Retry-After": "5"})
 
 
 class Base(DeclarativeBase):
@@ -56,20 +74,37 @@ class Database:
             if self.sqlite
             else self.engine.execution_options(isolation_level=AUTOCOMMIT)
         )
+        driver = () if self.sqlite else (resolve(DRIVERS, "postgresql"),)
+        self._away = (OperationalError, InterfaceError, PoolTimeout, OSError, *driver)
         self._write = async_sessionmaker(self.engine, expire_on_commit=False)
         self._read = async_sessionmaker(self._readers, expire_on_commit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Commits when the block ends well, rolls back when it raises."""
-        async with self._write() as session, session.begin():
-            yield session
+        with self.told_apart():
+            async with self._write() as session, session.begin():
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """For looking only. Each statement sees what is committed when it runs."""
-        async with self._read() as session:
-            yield session
+        with self.told_apart():
+            async with self._read() as session:
+                yield session
+
+    @contextmanager
+    def told_apart(self) -> Iterator[None]:
+        """Raises DatabaseUnavailable for a database that is away, whatever the libraries call that; other
+        errors, such as a constraint that does not hold, pass unchanged."""
+        try:
+            yield
+        except (DBAPIError, *self._away) as error:
+            # A server that starts or stops says so in an error without a class of its own.
+            if type(error) is not DBAPIError and not isinstance(error, self._away):
+                raise
+            log.warning("the database does not answer", reason=str(error))
+            raise DatabaseUnavailable from error
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -77,14 +112,20 @@ class Database:
 
 
 def _server(url: str, pool: int) -> AsyncEngine:
-    return create_async_engine(url, pool_size=pool, max_overflow=0, pool_pre_ping=True)
+    return create_async_engine(url, pool_size=pool, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
 
 
 def _sqlite(url: str, pool: int, **options: Any) -> AsyncEngine:
     # Sessions end what they began, so the pool need not roll back once more: each call to SQLite is a
     # trip to another thread.
     engine = create_async_engine(
-        url, pool_size=pool, max_overflow=0, pool_timeout=60, pool_reset_on_return=None, **options
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=60,
+        pool_reset_on_return=None,
+        hide_parameters=True,
+        **options,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

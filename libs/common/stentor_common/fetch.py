@@ -54,10 +54,11 @@ class Fetcher:
     def __init__(self, *, allowed: Iterable[str] = (), resolve: Resolve = anyio.getaddrinfo) -> None:
         networks = [ipaddress.ip_network(network) for network in allowed]
         self._any_port = bool(networks)
-        transport = httpx2.AsyncHTTPTransport(trust_env=False, retries=0)
+        tls = httpx2.create_ssl_context(trust_env=False)
+        transport = httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0)
         # The library has no public way to give a transport its own network backend.
         transport._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            ssl_context=tls,
             network_backend=_CheckedBackend(networks, resolve),
             max_connections=20,
             http1=True,

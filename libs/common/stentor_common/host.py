@@ -11,13 +11,11 @@ from fastapi.routing import APIRoute
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_fastapi_instrumentator import Instrumentator
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from stentor_common import catalog_api, health
 from stentor_common.auth import Authenticator
-from stentor_common.errors import AppError, Unavailable
+from stentor_common.errors import AppError
 from stentor_common.jobs import api as jobs_api
 from stentor_common.middleware import QUIET, LimitBody, RequestLog, StripSlash
 from stentor_common.problems import (
@@ -143,12 +141,6 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
         assert isinstance(error, RequestValidationError)
         return render(request, from_validation(error))
 
-    async def database_away(request: Request, _: Exception) -> Response:
-        away = Unavailable(
-            "the database does not answer; try again in a moment", headers={"Retry-After": "5"}
-        )
-        return render(request, from_app_error(away))
-
     async def crash(request: Request, _: Exception) -> Response:
         request_id = request.scope.get("state", {}).get("request_id", "")
         message = f"something went wrong on our side; the log knows it as request {request_id}"
@@ -157,6 +149,4 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
     app.add_exception_handler(AppError, app_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
-    for error in (OperationalError, InterfaceError, PoolTimeout, ConnectionError):
-        app.add_exception_handler(error, database_away)
     app.add_exception_handler(Exception, crash)

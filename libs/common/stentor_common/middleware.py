@@ -30,7 +30,8 @@ class StripSlash:
 
 
 class LimitBody:
-    """Bounds what a request may send: `usual` bytes, or those of its path in `larger`.
+    """Bounds what a request may send: `usual` bytes, or, for a form, those of its path in `larger`. Only
+    forms are read as a stream; any other body is held in memory.
 
     The framework's own bound answers in plain text, without the number, whatever the contract of the path.
     """
@@ -42,8 +43,10 @@ class LimitBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._larger.get(scope["path"], self._usual)
-        announced = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        limit = self._larger.get(scope["path"], self._usual) if form else self._usual
+        announced = headers.get("content-length", "")
         taken = int(announced) if announced.isdigit() and int(announced) > limit else 0
 
         async def limited() -> Message:

@@ -10,9 +10,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stentor_common.db import Database
 from stentor_common.errors import AppError
 
-ROOT = Path(__file__).resolve().parents[3]
+PACKAGED = Path(__file__).parent / "migrations"
+SCRIPTS = PACKAGED if PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "alembic"
+"""The folder `alembic` of the repository, which an installed package carries under another name."""
+
+FILE_NAME = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
@@ -40,12 +45,15 @@ class SchemaTooOld(AppError):
         super().__init__("the database has an older schema than this release; run `stentor migrate` first")
 
 
-async def require_current(engine: AsyncEngine) -> None:
+async def require_current(db: Database) -> None:
     """Raises SchemaTooOld when migrations are missing. A newer schema is fine: migrations only add
     what the release before can live with."""
-    async with engine.connect() as connection:
-        present = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_heads())
-    scripts = ScriptDirectory(str(ROOT / "alembic"))
+    with db.told_apart():
+        async with db.engine.connect() as connection:
+            present = await connection.run_sync(
+                lambda sync: MigrationContext.configure(sync).get_current_heads()
+            )
+    scripts = ScriptDirectory(str(SCRIPTS))
     known = {script.revision for script in scripts.walk_revisions()}
     if not present or (set(present) <= known and set(present) != set(scripts.get_heads())):
         raise SchemaTooOld
@@ -53,7 +61,11 @@ async def require_current(engine: AsyncEngine) -> None:
 
 async def _run(engine: AsyncEngine, act: Callable[[Config], object]) -> None:
     def run(connection: Connection) -> None:
-        config = Config(str(ROOT / "alembic.ini"))
+        config = Config()
+        config.set_main_option("script_location", str(SCRIPTS))
+        config.set_main_option(
+            "file_template", "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
+        )
         config.attributes["connection"] = connection
         act(config)
 

@@ -21,8 +21,8 @@ CODES = {
 }
 
 SAYINGS = {
-    404: "there is no such path here; GET /openapi.json lists all paths",
-    405: "this path does not take that method; GET /openapi.json lists what it takes",
+    404: "there is no such path here; see the API reference",
+    405: "this path does not take that method; see the API reference",
 }
 
 

@@ -3,11 +3,14 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 import uvloop
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from stentor_common import log as logs
 from stentor_common.adapters import MissingExtra, UnknownAdapter
@@ -27,7 +30,15 @@ SWITCH_SECONDS = 0.001
 """How long a thread may keep the others from running Python. The interpreter's own 5 ms would add up:
 a job changes between event loop, database and decoder dozens of times."""
 
-EXPECTED = (AppError, MissingExtra, UnknownAdapter, FolderInUse, OSError)
+EXPECTED = (
+    AppError,
+    MissingExtra,
+    UnknownAdapter,
+    FolderInUse,
+    OSError,
+    ValidationError,
+    SettingsError,
+)
 """What may be wrong at a start without being a defect: said in one line, without a traceback."""
 
 Build = Callable[[], Service]
@@ -42,7 +53,8 @@ def main(build: Build, authenticate: Authenticate | None = None) -> None:
     parser = argparse.ArgumentParser(description="One process of a Stentor service.")
     parser.add_argument("role", choices=["api", "worker"])
     role = parser.parse_args().role
-    settings = Settings()
+    with clear_failures():
+        settings = Settings()
     if role == "api":
         run(settings, lambda: run_api(settings, build, authenticate or _ask_auth_service))
     else:
@@ -53,13 +65,27 @@ def run(settings: Settings, work: Callable[[], Coroutine[Any, Any, None]]) -> No
     """Run a process to its end. What keeps it from starting is one clear line and exit status 1."""
     logs.configure(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
+    with clear_failures(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
+
+
+@contextmanager
+def clear_failures() -> Iterator[None]:
+    """What is expected to go wrong at a start ends the process with clear lines instead of a traceback."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work())
+        yield
     except* EXPECTED as group:
         for error in group.exceptions:
-            sys.stderr.write(f"stentor: {error}\n")
+            for line in _told(error):
+                sys.stderr.write(f"stentor: {line}\n")
         sys.exit(1)
+
+
+def _told(error: BaseException) -> list[str]:
+    if not isinstance(error, ValidationError):
+        return [str(error)]
+    wrong = error.errors(include_url=False, include_input=False)
+    return [f"{error.title}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong]
 
 
 async def run_api(settings: Settings, build: Build, authenticate: Authenticate) -> None:
@@ -70,8 +96,12 @@ async def run_api(settings: Settings, build: Build, authenticate: Authenticate) 
         stopped_by_signals(runtime),
         background(runtime, services),
     ):
-        await require_current(runtime.db.engine)
-        await serve(runtime, create_app(runtime, services, authenticate(runtime)), ready=_ready)
+        await require_current(runtime.db)
+        authenticator = authenticate(runtime)
+        try:
+            await serve(runtime, create_app(runtime, services, authenticator), ready=_ready)
+        finally:
+            await authenticator.close()
 
 
 async def run_jobs(settings: Settings, build: Build) -> None:
@@ -83,7 +113,7 @@ async def run_jobs(settings: Settings, build: Build) -> None:
         stopped_by_signals(runtime),
         background(runtime, services),
     ):
-        await require_current(runtime.db.engine)
+        await require_current(runtime.db)
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(runtime, create_probe_app(runtime), ready=_ready))
             group.create_task(run_worker(runtime, services))

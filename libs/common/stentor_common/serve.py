@@ -13,9 +13,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from stentor_common.catalog import REPORT_SECONDS, OfferRepository
+from stentor_common.db import DatabaseUnavailable
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
-from stentor_common.sweep import job_sweeps, run_sweeps
+from stentor_common.sweep import job_sweeps, release, run_sweeps
 
 log = structlog.get_logger()
 
@@ -48,7 +49,9 @@ async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIter
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(Exception):
+        # A database that is away must not keep a process from ending.
+        with contextlib.suppress(DatabaseUnavailable):
+            await release(runtime, process_id)
             async with runtime.begin() as work:
                 await OfferRepository(work.session).withdraw(process_id)
 

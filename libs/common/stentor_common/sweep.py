@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import String, Uuid, or_, select, update
+from sqlalchemy import String, Uuid, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +25,8 @@ class Sweep:
     name: str
     every_seconds: float
     run: Callable[[Runtime], Awaitable[None]]
+    stand_down: Callable[[Runtime], None] | None = None
+    """Called in the processes that do not do it, each time another one does."""
 
 
 class SweepLease(Base):
@@ -41,6 +43,7 @@ def job_sweeps(runtime: Runtime) -> list[Sweep]:
     """The sweeps that every installation needs."""
     return [
         Sweep("jobs", runtime.settings.sweep_seconds, sweep_jobs),
+        Sweep("job-counts", 15, count_active, stand_down=forget_counts),
         Sweep("expired-jobs", 60, expire_jobs),
         Sweep("rate-counters", 300, lambda runtime: purge_counters(runtime.db)),
     ]
@@ -68,7 +71,6 @@ async def sweep_jobs(runtime: Runtime) -> None:
         runtime.metrics.jobs_finished.labels(message.kind, "failed").inc()
         await _bury(runtime, message)
     await _send_due(runtime)
-    await _count_active(runtime)
 
 
 async def expire_jobs(runtime: Runtime) -> None:
@@ -108,13 +110,25 @@ async def _send_due(runtime: Runtime) -> None:
             await UpkeepRepository(work.session).sent([*there, *taken], now)
 
 
-async def _count_active(runtime: Runtime) -> None:
+async def count_active(runtime: Runtime) -> None:
+    """Tell the metrics how many jobs wait and run, by queue."""
     async with runtime.db.reading() as session:
         counted = await UpkeepRepository(session).active()
     gauge = runtime.metrics.jobs_active
     gauge.clear()
     for queue, state, count in counted:
         gauge.labels(queue, state).set(count)
+
+
+def forget_counts(runtime: Runtime) -> None:
+    """Another process counts now: what this one saw last must not be added to it."""
+    runtime.metrics.jobs_active.clear()
+
+
+async def release(runtime: Runtime, process_id: uuid.UUID) -> None:
+    """Let others take over at once what this process was doing."""
+    async with runtime.db.transaction() as session:
+        await session.execute(delete(SweepLease).where(SweepLease.holder_id == process_id))
 
 
 async def _bury(runtime: Runtime, message: Message) -> None:
@@ -138,6 +152,8 @@ def _led(runtime: Runtime, sweep: Sweep, process_id: uuid.UUID) -> Callable[[], 
     async def act() -> None:
         if await _leads(runtime, sweep, process_id):
             await sweep.run(runtime)
+        elif sweep.stand_down:
+            sweep.stand_down(runtime)
 
     return act
 

@@ -66,7 +66,7 @@ class Throttle:
             return
         window = await self._limiter.get_window_stats(item, what, caller.key)
         wait = max(1, round(window.reset_time - time.time()))
-        helps = caller.user_id is None and what != SIGN_INS
+        helps = caller.user_id is None and what != SIGN_INS and not self._settings.caller_jobs_per_minute
         hint = "; with a token the limit does not apply: see POST /v1/tokens" if helps else ""
         raise Throttled(
             f"at most {allowed} {what} a minute; expected available in {wait} seconds{hint}",

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from stentor_common.db import DatabaseUnavailable
 from stentor_common.errors import AppError
 from stentor_common.jobs.leases import Lease, LeaseRepository, Outcome
 from stentor_common.jobs.results import keep
@@ -19,8 +21,18 @@ from stentor_common.runtime import Runtime
 from stentor_common.service import Handler, Service
 
 RECONNECT_SECONDS = 2
+AGAIN_SECONDS = 1
+"""Between tries to reach a database that does not answer."""
+
 LAST_WORDS_SECONDS = 3
 """How long a handler that was told to stop at shutdown may take to notice."""
+
+CRASHED = (
+    "the job failed again and again for a reason inside the service; "
+    "the operator finds it in the log under job id {}"
+)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -90,14 +102,16 @@ class JobRunner:
     async def _hand_back(self, runs: Sequence[JobRun]) -> None:
         for run in runs:
             run.stop(StopReason.shutdown)
-            async with self._runtime.begin() as work:
-                await LeaseRepository(work.session).hand_back(run.lease, self._runtime.clock.now())
-                work.announce(run.id)
-            log.info("job handed back", job_id=str(run.id))
+            # Without the database the lease runs out by itself.
+            with contextlib.suppress(DatabaseUnavailable):
+                async with self._runtime.begin() as work:
+                    await LeaseRepository(work.session).hand_back(run.lease, self._runtime.clock.now())
+                    work.announce(run.id)
+                log.info("job handed back", job_id=str(run.id))
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
-            lease = await self._take(delivery)
+            lease = await self._persist(lambda: self._take(delivery))
             if lease is None:
                 await delivery.ack()
                 return
@@ -106,10 +120,14 @@ class JobRunner:
             if task := asyncio.current_task():
                 self._running[task] = run
             await self._run(run, delivery)
-        except SQLAlchemyError as error:
+        except DatabaseUnavailable:
             # The lease runs out and the sweeper gives the job to somebody who reaches the database.
-            log.error("a job was left to the sweeper, the database failed", reason=repr(error))
+            log.error("a job was left to the sweeper, the database does not answer")
             await delivery.ack()
+        except Exception:
+            # A defect must not cost the worker a slot. The lease runs out, and the attempt counts.
+            log.exception("a delivery failed")
+            await delivery.bury()
 
     async def _take(self, delivery: Delivery) -> Lease | None:
         now, settings = self._runtime.clock.now(), self._runtime.settings
@@ -133,44 +151,44 @@ class JobRunner:
         if outcome is None:
             if run.stop_reason != StopReason.shutdown:
                 await delivery.ack()
-        elif outcome is RETRY:
-            await self._retry(run, delivery)
+        elif outcome.state == JobState.queued:
+            await self._retry_or_fail(run, outcome, delivery)
         else:
-            await self._finish(run, outcome)
+            await self._persist(lambda: self._finish(run, outcome))
             await delivery.ack()
 
     async def _outcome(self, run: JobRun) -> Outcome | None:
-        """How the handler ended; None when it was told to stop, RETRY when it may be tried again."""
+        """How the handler ended; None when it was told to stop."""
         try:
             result = await self._handlers[run.kind](self._runtime, run)
-            inline, key = await keep(self._runtime.store, run.id, result)
+            inline, key = await keep(self._runtime.store, run.lease.run_name, result)
             return Outcome(JobState.completed, result=inline, result_key=key)
         except JobStopped:
             return None
         except AppError as error:
+            state = JobState.queued if error.retryable else JobState.failed
             if error.retryable:
                 log.warning("a run failed and may be tried again", reason=error.message)
-                return RETRY
-            return Outcome(JobState.failed, error_code=error.code, error_message=error.message)
+            return Outcome(state, error_code=error.code, error_message=error.message)
         except Exception:
             log.exception("a run crashed", kind=run.kind, attempt=run.lease.attempt)
-            return RETRY
+            return Outcome(JobState.queued, error_code="internal", error_message=CRASHED.format(run.id))
 
-    async def _retry(self, run: JobRun, delivery: Delivery) -> None:
-        settings, now = self._runtime.settings, self._runtime.clock.now()
-        if run.lease.attempt < settings.max_attempts:
-            wait = timedelta(seconds=settings.retry_seconds * 2 ** (run.lease.attempt - 1))
-            async with self._runtime.begin() as work:
-                await LeaseRepository(work.session).retry(run.lease, now + wait)
-                work.announce(run.id)
+    async def _retry_or_fail(self, run: JobRun, outcome: Outcome, delivery: Delivery) -> None:
+        settings, attempt = self._runtime.settings, run.lease.attempt
+        if attempt < settings.max_attempts:
+            wait = timedelta(seconds=settings.retry_seconds * 2 ** (attempt - 1))
+            await self._persist(lambda: self._retry(run, self._runtime.clock.now() + wait))
             await delivery.ack()
-            return
-        message = (
-            f"the job failed {run.lease.attempt} times for a reason inside the service; "
-            f"it is in the operator's log under job id {run.id}"
-        )
-        await self._finish(run, Outcome(JobState.failed, error_code="internal", error_message=message))
-        await delivery.bury()
+        else:
+            failed = replace(outcome, state=JobState.failed)
+            await self._persist(lambda: self._finish(run, failed))
+            await delivery.bury()
+
+    async def _retry(self, run: JobRun, at: datetime) -> None:
+        async with self._runtime.begin() as work:
+            await LeaseRepository(work.session).retry(run.lease, at)
+            work.announce(run.id)
 
     async def _finish(self, run: JobRun, outcome: Outcome) -> None:
         async with self._runtime.begin() as work:
@@ -180,7 +198,19 @@ class JobRunner:
             work.announce(run.id, ended=True)
         if recorded:
             self._runtime.metrics.jobs_finished.labels(run.kind, outcome.state).inc()
+        elif outcome.result_key:
+            await self._runtime.store.delete(outcome.result_key)
         log.info("job ended", kind=run.kind, state=outcome.state, recorded=recorded)
+
+    async def _persist(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do it in spite of a short absence of the database. Raises DatabaseUnavailable after a long one,
+        when the lease has run out anyway."""
+        for _ in range(max(1, round(self._runtime.settings.lease_seconds / AGAIN_SECONDS))):
+            try:
+                return await act()
+            except DatabaseUnavailable:
+                await asyncio.sleep(AGAIN_SECONDS)
+        return await act()
 
     @contextlib.asynccontextmanager
     async def _heartbeat(self, run: JobRun) -> AsyncIterator[None]:
@@ -206,13 +236,9 @@ class JobRunner:
                     )
                     if progress:
                         work.announce(run.id)
-            except SQLAlchemyError as error:
-                log.warning("a heartbeat failed", reason=repr(error))
+            except DatabaseUnavailable:
+                log.warning("a heartbeat failed, the database does not answer")
                 continue
             if not kept:
                 run.stop(StopReason.taken)
                 return
-
-
-RETRY = Outcome(JobState.queued)
-"""Stands for an attempt that failed for a reason that may pass."""

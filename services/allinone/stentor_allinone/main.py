@@ -99,7 +99,8 @@ def demo(server: Server = "", token: Token = "") -> None:
 
 
 def main() -> None:
-    app()
+    with process.clear_failures():
+        app()
 
 
 if __name__ == "__main__":

@@ -16,5 +16,5 @@ Stentor is up at {url}
 
 
 def say_where(url: str, runtime: Runtime) -> None:
-    """To standard error, where the log is too; a script that wants the URL reads the log line."""
+    """To standard error, where the log is too."""
     sys.stderr.write(TEXT.format(url=url, data=runtime.settings.data_dir.resolve()) + "\n")

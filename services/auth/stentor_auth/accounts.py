@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from stentor_auth.errors import PasswordTooShort, WrongCredentials, WrongPassword
+from stentor_auth.errors import PasswordTooShort, RegistrationClosed, WrongCredentials, WrongPassword
 from stentor_auth.names import email_key, username_key
 from stentor_auth.parts import AuthParts
 from stentor_auth.repository import UserRepository
@@ -29,7 +29,9 @@ class Accounts:
         self._parts = parts
 
     async def register(self, caller: Caller, *, username: str, email: str, password: str) -> User:
-        """Raises Throttled, PasswordTooShort, UsernameTaken, EmailTaken."""
+        """Raises RegistrationClosed, Throttled, PasswordTooShort, UsernameTaken, EmailTaken."""
+        if not self._parts.settings.registration:
+            raise RegistrationClosed
         await self._runtime.throttle.count_sign_in(caller)
         now = self._runtime.clock.now()
         user = User(

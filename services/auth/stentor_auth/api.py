@@ -113,7 +113,7 @@ async def change_account(body: UserChange, accounts: AccountsDep, caller: OwnerD
     )
 
 
-@router.delete("/v1/users/me", status_code=204)
+@router.delete("/v1/users/me", status_code=204, response_class=Response)
 async def remove_account(accounts: AccountsDep, caller: OwnerDep) -> None:
     """Remove your account with all its tokens. Jobs are deleted when their retention ends."""
     await accounts.remove(caller.need_user())
@@ -158,7 +158,7 @@ async def read_token_in_use(api_tokens: ApiTokensDep, caller: VisitorDep) -> Api
     return await api_tokens.in_use(caller)
 
 
-@router.delete("/v1/tokens/{token_id}", status_code=204)
+@router.delete("/v1/tokens/{token_id}", status_code=204, response_class=Response)
 async def revoke_token(token_id: str, api_tokens: ApiTokensDep, caller: OwnerDep) -> None:
     """Revoke an API token: the next request with it is refused."""
     await api_tokens.revoke(caller.need_user(), token_id)

@@ -30,6 +30,8 @@ class LocalAuthenticator:
             return (self._recent.find(str(user_id), now) or await self._by_user(user_id, now)).identity
         return await self._by_api_token(credential, now)
 
+    async def close(self) -> None: ...
+
     async def _by_user(self, user_id: uuid.UUID, now: datetime) -> Proof:
         async with self._runtime.db.reading() as session:
             await UserRepository(session).get(user_id)

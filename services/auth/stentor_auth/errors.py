@@ -10,6 +10,7 @@ Unauthenticated
 ├── ApiTokenExpired         401
 └── ApiTokenRevoked         401
 Forbidden
+├── RegistrationClosed      403  this installation takes no new users
 └── ScopeTooWide            403  a token asked for another with more scopes than its own
 NotFound
 └── ApiTokenNotFound        404  no such API token of this user
@@ -32,6 +33,13 @@ class PasswordTooShort(BadInput):
 
     def __init__(self, shortest: int) -> None:
         super().__init__(f"password: use at least {shortest} characters", param="password")
+
+
+class RegistrationClosed(Forbidden):
+    code = "registration_closed"
+
+    def __init__(self) -> None:
+        super().__init__("this installation takes no new users; ask its operator for an account")
 
 
 class WrongPassword(BadInput):

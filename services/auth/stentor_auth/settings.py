@@ -31,6 +31,9 @@ class AuthSettings(BaseSettings):
     access_token_seconds: int = Field(default=900, ge=1)
     """Life of an access token. That of a removed user works this long in other services."""
 
+    registration: bool = True
+    """Whether anybody may register an account."""
+
     password_min_length: int = Field(default=8, ge=8, le=255)
     """Fewest characters of a new password."""
 

@@ -132,7 +132,7 @@ async def read_transcription(
     return PlainTextResponse(render(found[0]), media_type=media_type)
 
 
-@router.delete("/transcriptions/{job_id}", status_code=204)
+@router.delete("/transcriptions/{job_id}", status_code=204, response_class=Response)
 async def delete_transcription(job_id: str, runtime: RuntimeDep, caller: WriterDep) -> None:
     """Delete a transcription and the recording that came with it. One that still runs is stopped."""
     await forget(runtime, caller, job_id)
@@ -189,7 +189,7 @@ async def read_upload(upload_id: str, runtime: RuntimeDep) -> StreamingResponse:
     return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
 
 
-@router.delete("/uploads/{upload_id}", status_code=204)
+@router.delete("/uploads/{upload_id}", status_code=204, response_class=Response)
 async def delete_upload(upload_id: str, runtime: RuntimeDep, caller: WriterDep) -> None:
     """Delete an upload before its time."""
     async with runtime.db.reading() as session:

@@ -134,6 +134,12 @@ class ModelShelf:
             return download(hub_name)
         raise ModelNotFound(f"model {name} is not on this machine: {self.advice(name)}")
 
+    def has(self, name: str) -> bool:
+        """Whether `locate` would find it without a network."""
+        if Path(name).is_absolute():
+            return (Path(name) / WEIGHTS).is_file()
+        return any(canonical(each.name) == canonical(name) for each in self.available())
+
     def available(self) -> list[ModelHere]:
         """Every model that `locate` finds without a network, by name."""
         found: dict[str, ModelHere] = {}

@@ -75,9 +75,7 @@ def _missing_weights(shelf: ModelShelf, stt: SttSettings, name: str) -> str:
     if stt.engine != "faster-whisper" or not stt.offline:
         # Weights that are nowhere on this machine may still come from the hub.
         return ""
-    if any(canonical(model.name) == name for model in shelf.available()):
-        return ""
-    return shelf.advice(name)
+    return "" if shelf.has(name) else shelf.advice(name)
 
 
 def _model_dir(settings: Settings, stt: SttSettings) -> Path:

@@ -60,10 +60,16 @@ class Lease:
     attempt: int
     created_at: datetime
 
+    @property
+    def run_name(self) -> str:
+        """Names this run of the job, and no other."""
+        return f"{self.job_id}.{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: completed with a result, or failed with a reason."""
+    """How a run ended: completed with a result, failed with a reason, or back to queued with what will be
+    the reason if no further attempt helps."""
 
     state: JobState
     result: dict[str, Any] | None = None

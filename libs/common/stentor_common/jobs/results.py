@@ -1,7 +1,6 @@
 """Where results are kept: small ones in the job's row, large ones as objects named after the job."""
 
 import json
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,13 +12,16 @@ INLINE_BYTES = 64 * 1024
 
 
 async def keep(
-    store: Store, job_id: uuid.UUID, result: dict[str, Any]
+    store: Store, run_name: str, result: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, str | None]:
-    """Save a result; returns what goes into the row: the result itself, or the key of its object."""
+    """Save a result; returns what goes into the row: the result itself, or the key of its object.
+
+    Each run has its own name: one that lost its lease may delete what it wrote and harm no other.
+    """
     encoded = json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode()
     if len(encoded) <= INLINE_BYTES:
         return result, None
-    key = f"results/{job_id}.json"
+    key = f"results/{run_name}.json"
 
     async def chunks() -> AsyncIterator[bytes]:
         yield encoded

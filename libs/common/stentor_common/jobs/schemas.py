@@ -12,7 +12,7 @@ from stentor_common.wire import Wire
 
 class JobProgress(Wire):
     stage: str
-    """What is being done: `queued`, `decoding`, `transcribing`, …"""
+    """What is being done: `queued`, `starting`, `fetching`, `loading`, `transcribing`."""
     fraction: float | None = Field(ge=0, le=1)
     """Part done."""
     eta_seconds: float | None

@@ -19,10 +19,14 @@ async def submit(runtime: "Runtime", work: "Work", caller: Caller, new: NewJob) 
 
     With an Idempotency-Key that came before, the job of then. Raises Throttled, IdempotencyMismatch.
     """
-    jobs = JobRepository(work.session)
-    if found := await _made_before(jobs, new):
+    # The connection for this look is given back before the throttle needs one: a request that held one
+    # while it waited for another would, among enough like it, wait for ever.
+    async with runtime.db.reading() as session:
+        found = await _made_before(JobRepository(session), new)
+    if found is not None:
         return found, False
     await runtime.throttle.count_new_job(caller)
+    jobs = JobRepository(work.session)
     job = await _add(work, jobs, new, caller, runtime.clock.now())
     if job is None:
         # Two requests with the same key at the same moment: the other one was first.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import urllib3
 from minio import Minio
@@ -30,14 +30,15 @@ class S3Store:
 
     @classmethod
     async def open(cls, url: str) -> "S3Store":
-        """`s3+http(s)://ACCESS:SECRET@host:port/bucket`. Makes the bucket if it is not there."""
+        """`s3+http(s)://ACCESS:SECRET@host:port/bucket`, with `?region=…` where that is not the usual
+        one. Makes the bucket if it is not there."""
         parts = urlsplit(url)
         client = Minio(
             parts.netloc.rpartition("@")[2],
             access_key=unquote(parts.username or ""),
             secret_key=unquote(parts.password or ""),
             secure=parts.scheme == "s3+https",
-            region="us-east-1",
+            region=dict(parse_qsl(parts.query)).get("region", "us-east-1"),
             http_client=urllib3.PoolManager(
                 maxsize=16,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
@@ -47,7 +48,7 @@ class S3Store:
         store = cls(client, parts.path.strip("/"))
         try:
             await asyncio.to_thread(store._make_bucket)
-        except (S3Error, HTTPError) as error:
+        except (S3Error, HTTPError, ValueError) as error:
             raise StoreUnavailable(f"the object store cannot be used: {error}") from error
         return store
 
