@@ -30,7 +30,7 @@ check: $(VENV)/ready-dev ## Lint, types and the fast offline tests: under a minu
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not live and not models and not gpu"
+	$(BIN)/python -m pytest -q -n auto -m "not live and not models and not gpu"
 
 format: $(VENV)/ready-dev ## Put the code into shape
 	$(BIN)/ruff check --fix .

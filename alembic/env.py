@@ -1,5 +1,7 @@
 """Runs migrations for every table in the project, on PostgreSQL or SQLite, on the connection it is given."""
 
+from typing import Literal
+
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
@@ -8,7 +10,7 @@ from stentor_common.db import UtcDateTime
 from stentor_common.tables import load_tables
 
 
-def render(kind: str, item: object, _context: AutogenContext) -> str | bool:
+def render(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
     """Migrations outlive our classes: a type of our own is written as what it is to the database."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("lease_id", sa.Uuid(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("send_after", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent", sa.Boolean(), nullable=False),
         sa.Column("stage", sa.String(length=32), nullable=True),
         sa.Column("fraction", sa.Double(), nullable=True),
         sa.Column("eta_seconds", sa.Double(), nullable=True),

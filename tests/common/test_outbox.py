@@ -66,7 +66,7 @@ async def test_of_a_transaction_that_failed_nothing_leaves(runtime: Runtime) -> 
 
 async def due(runtime: Runtime) -> list[uuid.UUID]:
     async with runtime.db.reading() as session:
-        return [message.job_id for message in await UpkeepRepository(session).due(runtime.clock.now())]
+        return [message.job_id for message, _ in await UpkeepRepository(session).due(runtime.clock.now())]
 
 
 async def row(runtime: Runtime) -> Job:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from stentor_common.auth import Caller
 from stentor_common.clock import ManualClock
+from stentor_common.jobs.cancel import cancel
 from stentor_common.jobs.leases import Lease, LeaseRepository, Outcome
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.submit import submit
@@ -40,9 +41,12 @@ async def forgotten(runtime: Runtime) -> uuid.UUID:
     return job.id
 
 
+CALLER = Caller("x", uuid.UUID(int=7))
+
+
 async def submitted(runtime: Runtime) -> uuid.UUID:
     async with runtime.begin() as work:
-        job, _ = await submit(runtime, work, Caller("x", uuid.UUID(int=7)), new_job())
+        job, _ = await submit(runtime, work, CALLER, new_job())
     return job.id
 
 
@@ -92,9 +96,22 @@ async def test_a_message_that_was_sent_is_not_sent_again(runtime: Runtime, clock
 
 async def test_a_long_queue_is_not_sent_again(runtime: Runtime, clock: ManualClock) -> None:
     ids = [await submitted(runtime) for _ in range(5)]
+    await runtime.outbox.note_confirmed()
     clock.advance(hours=1)
     await sweep_jobs(runtime)
     assert await messages(runtime) == ids
+
+
+async def test_messages_of_cancelled_jobs_do_not_hide_one_that_is_missing(
+    runtime: Runtime, clock: ManualClock
+) -> None:
+    waiting = await submitted(runtime)
+    await messages(runtime)
+    for _ in range(3):
+        await cancel(runtime, CALLER, str(await submitted(runtime)))
+    clock.advance(minutes=6)
+    await sweep_jobs(runtime)
+    assert (await messages(runtime)).count(waiting) == 1
 
 
 async def test_a_broker_that_lost_its_messages_gets_them_again(runtime: Runtime, clock: ManualClock) -> None:

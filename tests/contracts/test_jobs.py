@@ -81,7 +81,7 @@ class Jobs:
 
     async def due(self) -> list[uuid.UUID]:
         async with self.db.reading() as session:
-            return [message.job_id for message in await UpkeepRepository(session).due(self.clock.now())]
+            return [message.job_id for message, _ in await UpkeepRepository(session).due(self.clock.now())]
 
     async def confirmed(self, *job_ids: uuid.UUID) -> None:
         async with self.db.transaction() as session:

@@ -9,7 +9,7 @@ refused is said, what was found behind the address is not.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -75,7 +75,7 @@ class Fetcher:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def download(self, url: str, *, max_bytes: int, max_seconds: float) -> AsyncIterator[bytes]:
+    async def download(self, url: str, *, max_bytes: int, max_seconds: float) -> AsyncGenerator[bytes, None]:
         """The body behind a URL, in pieces. Raises UrlRefused, UrlUnreadable, TooLarge."""
         size = 0
         try:

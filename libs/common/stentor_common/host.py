@@ -17,7 +17,7 @@ from stentor_common import catalog_api, health
 from stentor_common.auth import Authenticator
 from stentor_common.errors import AppError
 from stentor_common.jobs import api as jobs_api
-from stentor_common.middleware import QUIET, LimitBody, RequestLog, StripSlash
+from stentor_common.middleware import QUIET, CatchCrash, LimitBody, RequestLog, StripSlash
 from stentor_common.problems import (
     ErrorBody,
     ErrorStyle,
@@ -141,7 +141,7 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
         assert isinstance(error, RequestValidationError)
         return render(request, from_validation(error))
 
-    async def crash(request: Request, _: Exception) -> Response:
+    def crash(request: Request) -> Response:
         request_id = request.scope.get("state", {}).get("request_id", "")
         message = f"something went wrong on our side; the log knows it as request {request_id}"
         return render(request, Problem(500, "internal", message))
@@ -149,4 +149,4 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
     app.add_exception_handler(AppError, app_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, crash)
+    app.add_middleware(CatchCrash, render=crash)

@@ -3,11 +3,13 @@
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -58,6 +60,30 @@ class LimitBody:
             return message
 
         await self._app(scope, limited, send)
+
+
+class CatchCrash:
+    """Answers for a defect, inside of everything that marks answers: the framework's own place for that is
+    outside, and its answers have neither a request id nor what a browser needs to show them."""
+
+    def __init__(self, app: ASGIApp, render: Callable[[Request], Response]) -> None:
+        self._app, self._render = app, render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answering = False
+
+        async def answer(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            if scope["type"] != "http" or answering:
+                raise
+            log.exception("a request crashed")
+            await self._render(Request(scope))(scope, receive, send)
 
 
 class RequestLog:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -94,20 +94,30 @@ async def recover(runtime: Runtime) -> None:
 async def _send_due(runtime: Runtime) -> None:
     now = runtime.clock.now()
     async with runtime.db.reading() as session:
-        upkeep = UpkeepRepository(session)
-        due = await upkeep.due(now)
-        waiting = {queue: await upkeep.waiting(queue) for queue in {message.queue for message in due}}
+        due = await UpkeepRepository(session).due(now)
+    believed = [message for message, sent in due if sent]
     try:
-        missing = {queue: count - await runtime.queue.depth(queue) for queue, count in waiting.items()}
+        lost = await _lost(runtime, believed)
     except QueueUnavailable as error:
         log.warning("messages cannot be sent now", reason=error.message)
         return
-    # A long queue is no reason to send everything twice: only what the broker does not have.
-    there = [message.job_id for message in due if missing[message.queue] <= 0]
-    taken = await runtime.outbox.publish([message for message in due if missing[message.queue] > 0])
+    taken = await runtime.outbox.publish([message for message, sent in due if not sent or message in lost])
+    there = [message.job_id for message in believed if message not in lost]
     if there or taken:
         async with runtime.begin() as work:
             await UpkeepRepository(work.session).sent([*there, *taken], now)
+
+
+async def _lost(runtime: Runtime, believed: Sequence[Message]) -> set[Message]:
+    """Of the messages that the broker once confirmed, those it may have lost. A long queue is no reason to
+    send everything twice: while it holds as many as jobs wait, nothing is missing."""
+    short = set()
+    for queue in {message.queue for message in believed}:
+        async with runtime.db.reading() as session:
+            waiting = await UpkeepRepository(session).waiting(queue)
+        if waiting > await runtime.queue.depth(queue):
+            short.add(queue)
+    return {message for message in believed if message.queue in short}
 
 
 async def count_active(runtime: Runtime) -> None:

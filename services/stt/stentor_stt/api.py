@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from stentor_common.errors import Conflict
 from stentor_common.jobs.api import events
+from stentor_common.jobs.cancel import cancel
 from stentor_common.jobs.prefer import wait_preference
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.table import Job, JobState
@@ -141,11 +142,7 @@ async def delete_transcription(job_id: str, runtime: RuntimeDep, caller: WriterD
 @router.post("/transcriptions/{job_id}/cancel")
 async def cancel_transcription(job_id: str, runtime: RuntimeDep, caller: WriterDep) -> TranscriptionView:
     """Stop a transcription that waits or runs. 409 when it is over."""
-    async with runtime.begin() as work:
-        jobs = JobRepository(work.session)
-        job = await jobs.get(job_id, caller, kind=KIND)
-        await jobs.cancel(job, runtime.clock.now())
-        work.announce(job.id, ended=True)
+    job = await cancel(runtime, caller, job_id, kind=KIND)
     return await _view(runtime, job)
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,10 @@ class TranscribeHandler:
             url, max_bytes=runtime.settings.max_upload_bytes, max_seconds=self._settings.fetch_seconds
         )
         with tempfile.NamedTemporaryFile(prefix="stentor-") as file:
-            async for piece in pieces:
-                run.check()
-                await asyncio.to_thread(file.write, piece)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    run.check()
+                    await asyncio.to_thread(file.write, piece)
             file.flush()
             yield Path(file.name)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from stentor_common.jobs.cancel import cancel
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.schemas import JobView, view
 from stentor_common.jobs.table import Job
@@ -28,12 +29,7 @@ async def read_job(job_id: str, runtime: RuntimeDep, caller: ReaderDep) -> JobVi
 @router.post("/{job_id}/cancel")
 async def cancel_job(job_id: str, runtime: RuntimeDep, caller: WriterDep) -> JobView:
     """Stop a job that waits or runs. 409 when it is over."""
-    async with runtime.begin() as work:
-        jobs = JobRepository(work.session)
-        job = await jobs.get(job_id, caller)
-        await jobs.cancel(job, runtime.clock.now())
-        work.announce(job.id, ended=True)
-        return view(job, None)
+    return view(await cancel(runtime, caller, job_id), None)
 
 
 async def get_job(job_id: str, runtime: RuntimeDep, caller: ReaderDep) -> Job:

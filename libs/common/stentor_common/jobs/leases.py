@@ -132,6 +132,7 @@ class LeaseRepository:
                 "lease_id": None,
                 "lease_until": None,
                 "send_after": at,
+                "sent": False,
                 "stage": None,
                 "fraction": None,
                 "eta_seconds": None,

@@ -59,6 +59,7 @@ class JobRepository:
             "fingerprint": new.fingerprint,
             "attempts": 0,
             "send_after": now + GRACE,
+            "sent": False,
             "created_at": now,
             "expires_at": now + new.retention,
         }
@@ -108,10 +109,11 @@ class JobRepository:
         )
         return await self._session.scalar(before)
 
-    async def cancel(self, job: Job, now: datetime) -> None:
-        """Stop a job that still waits or runs. Raises Conflict when it is over already."""
+    async def cancel(self, job: Job, now: datetime) -> bool:
+        """Stop a job that still waits or runs; False if that was done before. Raises Conflict when it is
+        over for another reason."""
         if job.state == JobState.cancelled:
-            return
+            return False
         moved = await self._session.execute(
             update(Job)
             .where(Job.id == job.id, Job.state.in_(sources(JobState.cancelled)))
@@ -121,6 +123,7 @@ class JobRepository:
         if moved.scalar() is None:
             raise Conflict(f"job {job.id} is {job.state} and can no longer be cancelled")
         await self._session.refresh(job)
+        return True
 
     async def delete(self, job: Job) -> None:
         """Forget a job. A worker that runs it notices and stops."""

@@ -74,6 +74,8 @@ class Job(Base):
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     send_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the sweeper sends a message for a queued job (again)."""
+    sent: Mapped[bool]
+    """Whether the broker has confirmed a message since the job was queued last."""
 
     stage: Mapped[str | None] = mapped_column(String(32))
     fraction: Mapped[float | None]

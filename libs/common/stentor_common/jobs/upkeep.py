@@ -28,15 +28,15 @@ class UpkeepRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def due(self, now: datetime) -> Sequence[Message]:
-        """Messages to send (again), those waiting longest first."""
+    async def due(self, now: datetime) -> Sequence[tuple[Message, bool]]:
+        """Messages to send, those waiting longest first, and whether the broker had them once."""
         rows = await self._session.execute(
-            select(Job.queue, Job.kind, Job.id)
+            select(Job.queue, Job.kind, Job.id, Job.sent)
             .where(Job.state == JobState.queued, Job.send_after <= now)
             .order_by(Job.send_after)
             .limit(BATCH)
         )
-        return [Message(*row) for row in rows]
+        return [(Message(queue, kind, job_id), sent) for queue, kind, job_id, sent in rows]
 
     async def waiting(self, queue: str) -> int:
         """How many jobs wait in a queue according to the rows."""
@@ -69,7 +69,7 @@ class UpkeepRepository:
         await self._session.execute(
             update(Job)
             .where(Job.id.in_(job_ids), Job.state == JobState.queued, as_seen)
-            .values(send_after=now + RESEND)
+            .values(send_after=now + RESEND, sent=True)
             .execution_options(synchronize_session=False)
         )
 
@@ -78,7 +78,7 @@ class UpkeepRepository:
         await self._session.execute(
             update(Job)
             .where(Job.state == JobState.running, Job.lease_until < now, Job.attempts < max_attempts)
-            .values(state=JobState.queued, lease_id=None, lease_until=None, send_after=now)
+            .values(state=JobState.queued, lease_id=None, lease_until=None, send_after=now, sent=False)
             .execution_options(synchronize_session=False)
         )
 
@@ -105,7 +105,9 @@ class UpkeepRepository:
         await self._session.execute(
             update(Job).where(Job.state == JobState.running).values(lease_until=now - timedelta(seconds=1))
         )
-        await self._session.execute(update(Job).where(Job.state == JobState.queued).values(send_after=now))
+        await self._session.execute(
+            update(Job).where(Job.state == JobState.queued).values(send_after=now, sent=False)
+        )
 
     async def expire(self, now: datetime) -> Sequence[str]:
         """Forget what finished jobs were about; returns the keys of results to delete from the store."""

@@ -15,6 +15,7 @@ from stentor_common.queue import Delivery, Message, QueueUnavailable, dead
 
 PUBLISH_SECONDS = 5
 CONNECT_SECONDS = 30
+RECONNECT_SECONDS = 1
 
 DELIVERY_LIMIT = 20
 """Deliveries before the broker itself gives a message up. Attempts are counted in the job's row; this
@@ -37,7 +38,7 @@ class RabbitQueue:
         """Raises QueueUnavailable when no broker answers in time."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                connection = await aio_pika.connect_robust(url)
+                connection = await aio_pika.connect_robust(url, reconnect_interval=RECONNECT_SECONDS)
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         except (OSError, AMQPError, TimeoutError) as error:
             raise QueueUnavailable(f"no message broker answers: {error}") from error

@@ -27,7 +27,8 @@ class LocalStore:
         try:
             size = 0
             async for chunk in chunks:
-                size += await asyncio.to_thread(os.write, part.fileno(), chunk)
+                size += await asyncio.to_thread(part.write, chunk)
+            await asyncio.to_thread(part.flush)
             await asyncio.to_thread(os.fsync, part.fileno())
             Path(part.name).replace(path)
         except BaseException:
@@ -69,4 +70,4 @@ class LocalStore:
 
 def _open_part(path: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
     path.parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False, buffering=0)
+    return tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False)
