@@ -1,6 +1,7 @@
 """What any host does with any request: errors in the words of each contract, ids, probes, metrics."""
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -242,3 +243,12 @@ async def test_the_contract_tells_how_credentials_are_sent(api: httpx2.AsyncClie
     schemes = (await api.get("/openapi.json")).json()["components"]["securitySchemes"]
     assert schemes["bearer"]["scheme"] == "bearer"
     assert schemes["accessToken"]["name"] == "x-access-token"
+
+
+async def test_the_reference_page_needs_no_other_host(api: httpx2.AsyncClient) -> None:
+    page = (await api.get("/docs")).text
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert files
+    assert [file for file in files if not file.startswith("/")] == []
+    for file in files:
+        assert (await api.get(file)).status_code == 200

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_fastapi_instrumentator import Instrumentator
@@ -37,7 +38,10 @@ FORM_SLACK_BYTES = 2 * 1024 * 1024
 
 def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Authenticator) -> FastAPI:
     """The web application of these services on this runtime, which stays the caller's to close."""
-    app = FastAPI(
+    # The reference page works without a network, and tells nobody who reads it.
+    app = FastAPIOffline(
+        redoc_url=None,
+        static_url="/docs/files",
         title=TITLE,
         version=VERSION,
         redirect_slashes=False,
@@ -46,11 +50,11 @@ def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Aut
     app.state.runtime = runtime
     app.state.authenticator = authenticator
     app.state.settings = {type(own): own for own in (service.settings for service in services) if own}
-    for router in (health.router, jobs_api.router, catalog_api.router):
-        app.include_router(router)
     for service in services:
-        for router in (*service.routers, *service.file_routers):
+        for router in (*service.file_routers, *service.routers):
             app.include_router(router)
+    for router in (jobs_api.router, catalog_api.router, health.router):
+        app.include_router(router)
     _measure(app, runtime)
     _render_errors(app, {prefix: style for s in services for prefix, style in s.error_styles.items()})
     # The last one added is the first to see a request.

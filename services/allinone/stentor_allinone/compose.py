@@ -38,6 +38,6 @@ def compose(settings: AllSettings) -> Everything:
     """Raises SigningKeyUnusable. Loads no model library."""
     auth = open_parts(settings.auth, settings.common)
     return Everything(
-        services=[build_auth(auth), build_stt(settings.common, settings.stt)],
+        services=[build_stt(settings.common, settings.stt), build_auth(auth)],
         authenticate=lambda runtime: build_authenticator(runtime, auth),
     )
