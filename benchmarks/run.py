@@ -23,7 +23,9 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 def main() -> None:
     asked = sys.argv[1:] or list(PARTS)
-    found: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+    # Parts that are not measured again keep what was found before.
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
     for name in asked:
         print(f"measuring {name} …", flush=True)
         found[name] = PARTS[name]()

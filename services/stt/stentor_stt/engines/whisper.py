@@ -45,7 +45,10 @@ class WhisperEngine:
     def load(self) -> None:
         with self._lock:
             if self._whisper is None:
-                # In a thread of its own, whose priority the model's threads inherit.
+                # In a thread that ends. Its team of OpenMP threads ends with it; the team of a thread that
+                # lives on would count as busy, and where there are then more threads than cores, the
+                # model's own threads sleep at each barrier instead of spinning: half the speed on two cores.
+                # And the model's threads inherit its priority.
                 with ThreadPoolExecutor(1, initializer=_step_back) as loader:
                     self._whisper = loader.submit(_opened, self._settings).result()
 
