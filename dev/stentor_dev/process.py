@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ class Child:
             time.sleep(0.01)
 
 
-class Server:
+class Server(ABC):
     """A program with a folder and a port that are the same each time it starts."""
 
     patience_seconds: float = 20
@@ -128,8 +129,9 @@ class Server:
         self.child: Child | None = None
         """None unless it was started and has not been ended since."""
 
+    @abstractmethod
     def start(self) -> None:
-        raise NotImplementedError
+        """Bring it up and wait until it answers."""
 
     def stop(self) -> None:
         child, self.child = self.child, None

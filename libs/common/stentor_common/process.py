@@ -3,8 +3,8 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
@@ -89,34 +89,30 @@ def _told(error: BaseException) -> list[str]:
 
 
 async def run_api(settings: Settings, build: Build, authenticate: Authenticate) -> None:
-    _refuse_embedded(settings)
-    services = [build()]
-    async with (
-        open_runtime(settings) as runtime,
-        stopped_by_signals(runtime),
-        background(runtime, services),
-    ):
-        await require_current(runtime.db)
+    async with _opened(settings, build) as (runtime, service):
         authenticator = authenticate(runtime)
         try:
-            await serve(runtime, create_app(runtime, services, authenticator), ready=_ready)
+            await serve(runtime, create_app(runtime, [service], authenticator), ready=_ready)
         finally:
             await authenticator.close()
 
 
 async def run_jobs(settings: Settings, build: Build) -> None:
     """A worker. Its web server answers probes and metrics only."""
+    async with _opened(settings, build) as (runtime, service), asyncio.TaskGroup() as group:
+        group.create_task(serve(runtime, create_probe_app(runtime), ready=_ready))
+        group.create_task(run_worker(runtime, [service]))
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, build: Build) -> AsyncIterator[tuple[Runtime, Service]]:
+    """What both kinds of processes stand on. Raises what may be wrong with it, before anything is done."""
     _refuse_embedded(settings)
-    services = [build()]
-    async with (
-        open_runtime(settings) as runtime,
-        stopped_by_signals(runtime),
-        background(runtime, services),
-    ):
+    service = build()
+    async with open_runtime(settings) as runtime:
         await require_current(runtime.db)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(serve(runtime, create_probe_app(runtime), ready=_ready))
-            group.create_task(run_worker(runtime, services))
+        async with stopped_by_signals(runtime), background(runtime, [service]):
+            yield runtime, service
 
 
 def _ask_auth_service(runtime: Runtime) -> Authenticator:
