@@ -9,7 +9,6 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import create_engine
 
 from stentor_auth.keys import Keys, load_keys
 from stentor_auth.parts import AuthParts
@@ -20,7 +19,6 @@ from stentor_common.clock import ManualClock
 from stentor_common.host import create_app
 from stentor_common.runtime import Runtime, open_runtime
 from stentor_common.settings import Settings
-from stentor_common.tables import load_tables
 
 MakeApp = Callable[[AuthParts], FastAPI]
 Connect = Callable[[AuthParts], httpx2.AsyncClient]
@@ -38,20 +36,6 @@ def pem() -> str:
 def other_pem() -> str:
     """A key of somebody else, or of another time."""
     return jwt.generate_pem()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "stentor.db"
-    engine = create_engine(f"sqlite:///{path}")
-    load_tables().create_all(engine)
-    engine.dispose()
-    return path
 
 
 @pytest.fixture

@@ -157,21 +157,13 @@ def test_a_job_passes_through_all_processes(client: httpx2.Client) -> None:
     completed(client, submit(client), attempts=1)
 
 
-def test_a_killed_workers_job_is_done_by_another_once(house: Distributed, client: httpx2.Client) -> None:
+@pytest.mark.parametrize("heir", [WORKERS[1], WORKERS[0]], ids=["another", "the_one_that_comes_back"])
+def test_a_killed_workers_job_is_done_once(house: Distributed, client: httpx2.Client, heir: str) -> None:
     only(house, WORKERS[0])
     job_id = submit(client, SLOW)
     running(client, job_id)
     house.kill(WORKERS[0])
-    house.start(WORKERS[1])
-    completed(client, job_id, attempts=2)
-
-
-def test_a_job_is_done_by_the_worker_that_comes_back(house: Distributed, client: httpx2.Client) -> None:
-    only(house, WORKERS[0])
-    job_id = submit(client, SLOW)
-    running(client, job_id)
-    house.kill(WORKERS[0])
-    house.start(WORKERS[0])
+    house.start(heir)
     completed(client, job_id, attempts=2)
 
 

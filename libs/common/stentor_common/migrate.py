@@ -63,9 +63,7 @@ async def _run(engine: AsyncEngine, act: Callable[[Config], object]) -> None:
     def run(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(SCRIPTS))
-        config.set_main_option(
-            "file_template", "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
-        )
+        config.set_main_option("file_template", FILE_NAME)
         config.attributes["connection"] = connection
         act(config)
 

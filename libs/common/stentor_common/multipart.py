@@ -72,8 +72,6 @@ class _Reader:
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
         self._body = body
         self._events: list[tuple[str, bytes]] = []
-        self._over = False
-        self._header = b""
         callbacks: MultipartCallbacks = {
             "on_part_begin": lambda: self._events.append(("part", b"")),
             "on_header_field": lambda data, start, end: self._events.append(("field", data[start:end])),

@@ -1,7 +1,7 @@
-"""What routes ask for: the runtime, a transaction, the caller, links; as FastAPI dependencies."""
+"""What routes ask for: the runtime, the caller, settings, links; as FastAPI dependencies."""
 
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from stentor_common.auth import Authenticator, Caller, Scope, credential_in
 from stentor_common.errors import Unauthenticated
-from stentor_common.runtime import Runtime, Work
+from stentor_common.runtime import Runtime
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -20,15 +20,6 @@ async def get_runtime(request: Request) -> Runtime:
 
 
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
-
-
-async def get_work(runtime: RuntimeDep) -> AsyncIterator[Work]:
-    async with runtime.begin() as work:
-        yield work
-
-
-# Scope "function": the commit comes before the answer, so that a failed commit is not a success.
-WorkDep = Annotated[Work, Depends(get_work, scope="function")]
 
 
 async def get_visitor(request: Request) -> Caller:
