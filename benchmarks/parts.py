@@ -20,7 +20,8 @@ from stentor_common.migrate import upgrade
 from stentor_common.queue import Message
 from stentor_common.runtime import Runtime, open_runtime
 from stentor_common.settings import Settings
-from stentor_stt.engines import EngineSettings, Options
+from stentor_stt.engines import EngineSettings
+from stentor_stt.options import Options
 from stentor_stt.engines.scripted import Script, ScriptedEngine
 from stentor_stt.recognition import recognise
 

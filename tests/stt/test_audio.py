@@ -17,9 +17,10 @@ from av.audio.stream import AudioStream
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from stentor_stt.audio import SAMPLE_RATE, FindSpeech, Sound, decode, probe, windows
-from stentor_stt.engines import EngineSettings, Options
+from stentor_stt.engines import EngineSettings
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.errors import AudioEmpty, AudioTooLong, AudioUnreadable
+from stentor_stt.options import Options
 
 SPEECH = Path(__file__).parents[1] / "speech"
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from stentor_common.adapters import MissingExtra, UnknownAdapter, resolve
-from stentor_stt.engines import ENGINES, Engine, EngineSettings, Options, Task
+from stentor_stt.engines import ENGINES, Engine, EngineSettings
 from stentor_stt.engines.scripted import Script, ScriptedEngine, ScriptedFailure
 from stentor_stt.errors import UnknownLanguage
+from stentor_stt.options import Options, Task
 
 SOUND = np.ones(32_000, np.float32)
 SETTINGS = EngineSettings("scripted", Path("unused"))

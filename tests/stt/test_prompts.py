@@ -7,8 +7,9 @@ import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from stentor_dev.prompts import NoPrompts, prompts
-from stentor_stt.engines import EngineSettings, Options
+from stentor_stt.engines import EngineSettings
 from stentor_stt.engines.whisper import WhisperEngine
+from stentor_stt.options import Options
 from stentor_stt.recognition import recognise
 
 CACHE = Path(__file__).parents[2] / ".cache"

@@ -12,10 +12,11 @@ import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from stentor_stt.audio import SAMPLE_RATE, Sound, decode
-from stentor_stt.engines import Engine, EngineSettings, Heard, Options
+from stentor_stt.engines import Engine, EngineSettings, Hearing
 from stentor_stt.engines.scripted import Script, ScriptedEngine, ScriptedFailure
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.errors import AudioTooLong, AudioUnreadable
+from stentor_stt.options import Options
 from stentor_stt.recognition import recognise
 from stentor_stt.supervision import Supervision
 from stentor_stt.transcript import Segment, Transcript
@@ -117,9 +118,9 @@ def test_progress_rises_to_the_whole_length(ten_seconds: Path) -> None:
 
 def test_a_segment_that_ends_after_its_window_does_not_push_the_next(ten_seconds: Path) -> None:
     class Overlong(ScriptedEngine):
-        def transcribe(self, sound: Sound, options: Options) -> Heard:
+        def transcribe(self, sound: Sound, options: Options) -> Hearing:
             segment = Segment(0, 60_000, "long", (), -0.1, 0.0, 1.0, 0.0)
-            return Heard("en", 1.0, iter([segment]))
+            return Hearing("en", 1.0, iter([segment]))
 
     engine = Overlong(EngineSettings("scripted", Path("unused")), Script(()))
 

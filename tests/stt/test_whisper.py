@@ -9,9 +9,10 @@ import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from stentor_stt.audio import SAMPLE_RATE, Sound, decode
-from stentor_stt.engines import EngineSettings, Options, Task
+from stentor_stt.engines import EngineSettings
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
+from stentor_stt.options import Options, Task
 from stentor_stt.transcript import Segment
 
 SPEECH = Path(__file__).parents[1] / "speech"

@@ -1,7 +1,7 @@
 """How a recording and what is wanted of it come out of an HTTP request, as JSON or as a form."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from stentor_common.forms import checked, content_kind, read_fields
 from stentor_common.multipart import Part, parts
 from stentor_common.runtime import Runtime
 from stentor_stt import uploads
-from stentor_stt.engines import Options
+from stentor_stt.options import Hotword, Options
 from stentor_stt.schemas import TranscriptionOptions, TranscriptionRequest
 from stentor_stt.tables import Upload
 from stentor_stt.transcriptions import Asked, RequestTrace
@@ -56,9 +56,17 @@ async def read_asked(request: Request, runtime: Runtime, caller: Caller) -> tupl
 
 
 async def read_form(
-    request: Request, runtime: Runtime, caller: Caller, *, file_names: tuple[str, ...]
+    request: Request,
+    runtime: Runtime,
+    caller: Caller,
+    *,
+    file_names: tuple[str, ...],
+    lists: Collection[str] = LISTS,
 ) -> Form:
-    """The fields of a multipart body; the first file of one of the names goes into the store."""
+    """The fields of a multipart body; the first file of one of the names goes into the store.
+
+    A field named in `lists`, with or without `[]` after it, may come several times and becomes a list.
+    """
     _refuse_large(request, runtime)
     fields: dict[str, Any] = {}
     upload = None
@@ -67,7 +75,7 @@ async def read_form(
             if part.name in file_names and upload is None:
                 upload = await uploads.receive(runtime, caller, part.filename, part.chunks())
             elif part.filename is None:
-                await _add_field(fields, part)
+                await _add_field(fields, part, lists)
     except BaseException:
         # What comes after the file may be broken, or not come at all.
         await uploads.discard(runtime, upload)
@@ -75,9 +83,9 @@ async def read_form(
     return Form(fields, upload)
 
 
-async def _add_field(fields: dict[str, Any], part: Part) -> None:
+async def _add_field(fields: dict[str, Any], part: Part, lists: Collection[str]) -> None:
     name, text = part.name.removesuffix("[]"), await part.text()
-    if name in LISTS:
+    if name in lists:
         words = [word.strip() for word in text.split(",") if word.strip()]
         fields[name] = [*fields.get(name, []), *words]
     else:
@@ -101,7 +109,7 @@ def _asked(
             task=wanted.task,
             word_times=wanted.word_times,
             prompt=wanted.prompt,
-            hotwords=tuple(wanted.hotwords),
+            hotwords=tuple(Hotword(text) for text in wanted.hotwords),
         ),
         provider=wanted.provider,
         model=wanted.model,

@@ -71,7 +71,7 @@ class TranscribeHandler:
             window_seconds=self._settings.window_seconds,
             max_seconds=self._settings.max_audio_hours * 3600,
         )
-        loop, options = asyncio.get_running_loop(), asked.engine_options()
+        loop, options = asyncio.get_running_loop(), asked.options
         found: Transcript = await loop.run_in_executor(
             self._threads, recognise, path, engine, options, supervision
         )

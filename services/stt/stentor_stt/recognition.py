@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stentor_stt.audio import SAMPLE_RATE, Sound, Window, decode, probe, windows
-from stentor_stt.engines import Engine, Heard, Options, Task
+from stentor_stt.engines import Engine, Hearing
+from stentor_stt.options import Options, Task
 from stentor_stt.supervision import Supervision
 from stentor_stt.transcript import Segment, Transcript, joined
 
@@ -73,7 +74,7 @@ class _Run:
             text_language="en" if self.options.task is Task.TRANSLATE else self.language,
         )
 
-    def _in_turns(self, heard: Heard) -> Iterator[Segment]:
+    def _in_turns(self, heard: Hearing) -> Iterator[Segment]:
         while True:
             self.watch.check()
             with self.watch.turn:
@@ -82,7 +83,7 @@ class _Run:
                 return
             yield segment
 
-    def _keep_language(self, heard: Heard, segments: list[Segment]) -> None:
+    def _keep_language(self, heard: Hearing, segments: list[Segment]) -> None:
         """Later windows are heard in the language of the first one with speech."""
         if self.language is None and segments:
             self.language = heard.language

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stentor_common.jobs.schemas import JobError, JobProgress
 from stentor_common.jobs.table import JobState
 from stentor_common.wire import Wire
-from stentor_stt.engines import Task
+from stentor_stt.options import Task
 
 Hotword = Annotated[str, Field(min_length=1, max_length=100)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from stentor_common.adapters import missing, resolve
 from stentor_common.catalog import Offer
 from stentor_common.engines import EngineSlot
+from stentor_common.problems import ErrorStyle
 from stentor_common.service import Service
 from stentor_common.settings import Settings
 from stentor_common.sweep import Sweep
@@ -18,6 +19,10 @@ from stentor_stt.models import ModelShelf, canonical, hub_cache_folder
 from stentor_stt.providers import CAPABILITY, LOCAL, vendor_offers
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcriptions import KIND, queue_of
+
+CONTRACTS = (api, slashml)
+"""Each has a `router`; one whose requests may carry files a `file_router`; one that has its own words for
+errors `ERROR_STYLES`, by path prefix."""
 
 
 def build_service(settings: Settings, stt: SttSettings) -> Service:
@@ -31,16 +36,23 @@ def build_service(settings: Settings, stt: SttSettings) -> Service:
     return Service(
         name="stt",
         settings=stt,
-        routers=[api.router, slashml.router],
-        file_routers=[api.file_router, slashml.file_router],
+        routers=[contract.router for contract in CONTRACTS],
+        file_routers=[contract.file_router for contract in CONTRACTS if hasattr(contract, "file_router")],
         handlers={KIND: handler},
         queues={queue_of(model): stt.jobs_at_once for model in slots},
-        error_styles={slashml.PREFIX: slashml.render_error},
+        error_styles=_error_styles(),
         sweeps=[Sweep("stt-uploads", 60, uploads.sweep)],
         offers=lambda: [*_offers(settings, stt, slots), *vendor_offers(stt.provider_aliases)],
         start=start,
         close=handler.close,
     )
+
+
+def _error_styles() -> dict[str, ErrorStyle]:
+    styles: dict[str, ErrorStyle] = {}
+    for contract in CONTRACTS:
+        styles |= getattr(contract, "ERROR_STYLES", {})
+    return styles
 
 
 def _slot(model: str, settings: Settings, stt: SttSettings) -> EngineSlot[Engine]:

@@ -3,10 +3,22 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any, Self
 
 UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
 """Languages written without a space between sentences."""
+
+
+class Flag(StrEnum):
+    """What is suspicious about a segment: the model may have made it up."""
+
+    REPETITIVE = "repetitive"
+    """The text repeats itself."""
+    IMPROBABLE = "improbable"
+    """The model itself does not believe in it."""
+    NO_SPEECH = "no_speech"
+    """The model hears nobody speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +29,10 @@ class Word:
     start_ms: int
     end_ms: int
     confidence: float
+    speaker: str | None = None
+    """A, B, C… or a known name; None where speakers are not told apart."""
+    channel: int | None = None
+    """Counted from 0, where channels were heard by themselves."""
 
     def within(self, earliest_ms: int, latest_ms: int) -> Self:
         """The same word with both times moved into the span."""
@@ -44,12 +60,20 @@ class Segment:
     no_speech_probability: float
     compression_ratio: float
     temperature: float
+    tokens: tuple[int, ...] = ()
+    window_ms: int = 0
+    """Where the sound began that was heard at once with this."""
+    flags: tuple[Flag, ...] = ()
+    """Why the text may be wrong."""
+    speaker: str | None = None
+    channel: int | None = None
 
     def shifted(self, offset_ms: int) -> Self:
         return replace(
             self,
             start_ms=self.start_ms + offset_ms,
             end_ms=self.end_ms + offset_ms,
+            window_ms=self.window_ms + offset_ms,
             words=tuple(word.shifted(offset_ms) for word in self.words),
         )
 
@@ -63,6 +87,32 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Utterance:
+    """What one speaker says without a long pause."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    words: tuple[Word, ...]
+    speaker: str | None
+    channel: int | None
+
+    @classmethod
+    def of(cls, segment: Segment) -> Self:
+        return cls(
+            segment.start_ms, segment.end_ms, segment.text, segment.words, segment.speaker, segment.channel
+        )
+
+    def with_more(self, segment: Segment, separator: str) -> Self:
+        return replace(
+            self,
+            end_ms=segment.end_ms,
+            text=separator.join((self.text, segment.text)),
+            words=(*self.words, *segment.words),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The whole recording. `language` is what was spoken, None when there was no speech."""
 
@@ -71,10 +121,27 @@ class Transcript:
     language_confidence: float | None
     duration_ms: int
     segments: tuple[Segment, ...]
+    text_language: str | None = None
+    """What the text is written in, where that is not what was spoken."""
 
     @property
     def words(self) -> tuple[Word, ...]:
         return tuple(word for segment in self.segments for word in segment.words)
+
+    def utterances(self, pause_ms: int = 800) -> list[Utterance]:
+        """Runs of segments' words by one speaker on one channel, ended by a pause this long."""
+        found: list[Utterance] = []
+        for segment in self.segments:
+            same = found and (found[-1].speaker, found[-1].channel) == (segment.speaker, segment.channel)
+            if same and segment.start_ms - found[-1].end_ms < pause_ms:
+                found[-1] = found[-1].with_more(segment, self.separator)
+            else:
+                found.append(Utterance.of(segment))
+        return found
+
+    @property
+    def separator(self) -> str:
+        return separator_of(self.text_language or self.language)
 
     @property
     def confidence(self) -> float | None:
@@ -115,13 +182,22 @@ def joined(
         for segment in found:
             earliest_ms = segments[-1].end_ms if segments else 0
             segments.append(segment.shifted(offset_ms).within(earliest_ms, duration_ms))
-    separator = "" if (text_language or language) in UNSPACED else " "
-    text = separator.join(segment.text for segment in segments if segment.text)
-    return Transcript(text, language, language_confidence, duration_ms, tuple(segments))
+    text = separator_of(text_language or language).join(segment.text for segment in segments if segment.text)
+    return Transcript(text, language, language_confidence, duration_ms, tuple(segments), text_language)
+
+
+def separator_of(language: str | None) -> str:
+    """What stands between two sentences."""
+    return "" if language in UNSPACED else " "
 
 
 def _segment(stored: dict[str, Any]) -> Segment:
-    return Segment(**{**stored, "words": tuple(Word(**word) for word in stored["words"])})
+    typed = {
+        "words": tuple(Word(**word) for word in stored["words"]),
+        "tokens": tuple(stored["tokens"]),
+        "flags": tuple(Flag(flag) for flag in stored["flags"]),
+    }
+    return Segment(**{**stored, **typed})
 
 
 def _within(start_ms: int, end_ms: int, earliest_ms: int, latest_ms: int) -> tuple[int, int]:

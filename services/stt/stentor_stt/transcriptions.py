@@ -2,9 +2,11 @@
 
 import re
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 from stentor_common.auth import Caller
 from stentor_common.jobs.repository import JobRepository, NewJob, idempotency_hash
@@ -12,8 +14,9 @@ from stentor_common.jobs.results import result_of
 from stentor_common.jobs.submit import submit
 from stentor_common.jobs.table import Job
 from stentor_common.runtime import Runtime
+from stentor_common.webhooks import Callback
 from stentor_stt import uploads
-from stentor_stt.engines import Options, Task
+from stentor_stt.options import Options
 from stentor_stt.providers import choose_model, choose_provider
 from stentor_stt.repository import UploadRepository
 from stentor_stt.settings import SttSettings
@@ -41,18 +44,24 @@ class Transcription:
     source: AudioSource
     provider: str
     model: str
-    options: dict[str, Any]
-    """Fields of `Options`."""
+    options: Options
     audio_url: str
     """The recording as the caller named it, for contracts that echo it."""
+    contract: str = "native"
+    """By which contract it came."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What that contract keeps for its answers: echoed fields, warnings."""
 
     @classmethod
     def of(cls, request: dict[str, Any]) -> Self:
-        return cls(**{**request, "source": AudioSource(**request["source"])})
+        return _STORED.validate_python(request)  # type: ignore[return-value]
 
-    def engine_options(self) -> Options:
-        typed = {"task": Task(self.options["task"]), "hotwords": tuple(self.options["hotwords"])}
-        return Options(**{**self.options, **typed})
+    def to_json(self) -> dict[str, Any]:
+        stored: dict[str, Any] = _STORED.dump_python(self, mode="json")
+        return stored
+
+
+_STORED = TypeAdapter(Transcription)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,12 @@ class Asked:
     audio_url: str | None = None
     upload_id: str | None = None
     upload: Upload | None = None
+    callback: Callback | None = None
+    """Whom to tell when it is over."""
+    retention: timedelta | None = None
+    """How long the transcript is kept; None is what the installation does."""
+    contract: str = "native"
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +143,19 @@ async def _submit(
         source=await _source(runtime, asked),
         provider=choose_provider(asked.provider, settings.provider_aliases),
         model=choose_model(asked.model, settings),
-        options=asdict(asked.options),
+        options=asked.options,
         audio_url=asked.audio_url or "",
+        contract=asked.contract,
+        notes=asked.notes,
     )
     key = trace.idempotency_key
     new = NewJob(
         id=uuid.uuid4(),
         kind=KIND,
         queue=queue_of(wanted.model),
-        request=asdict(wanted),
-        retention=timedelta(hours=runtime.settings.result_retention_hours),
+        request=wanted.to_json(),
+        retention=asked.retention or timedelta(hours=runtime.settings.result_retention_hours),
+        callback=asked.callback,
         request_id=trace.request_id,
         idempotency_key=idempotency_hash(caller, key) if key else None,
         fingerprint=trace.fingerprint or None,

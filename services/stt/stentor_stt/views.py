@@ -29,7 +29,7 @@ def transcription_view(
         object="transcription",
         provider=asked.provider,
         model=asked.model,
-        task=asked.engine_options().task,
+        task=asked.options.task,
         **view_fields(job, position),
         **(_result_fields(*found) if found else EMPTY),
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import defer
 from stentor_common.auth import Caller
 from stentor_common.errors import Conflict, NotFound
 from stentor_common.jobs.table import JOB, Job, JobState, sources
+from stentor_common.webhooks import Callback
 
 GRACE = timedelta(seconds=5)
 """How long the process that accepted a job has to send its message before the sweeper does."""
@@ -40,6 +41,8 @@ class NewJob:
     request_id: str = ""
     idempotency_key: str | None = None
     fingerprint: str | None = None
+    callback: Callback | None = None
+    """Whom to tell when it is over."""
 
 
 class JobRepository:

@@ -21,7 +21,7 @@ from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_bas
 from stentor_common.runtime import Runtime
 from stentor_stt import intake
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.engines import Options
+from stentor_stt.options import Options
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import KIND, Asked, RequestTrace, Transcription, create, transcript_of
 from stentor_stt.views import upload_url
@@ -43,6 +43,8 @@ def render_error(problem: Problem) -> Response:
     # The client reads any 400 as an error of its job, but stumbles over 422 and the like.
     return JSONResponse(body, problem.status, dict(problem.headers))
 
+
+ERROR_STYLES = {PREFIX: render_error}
 
 router = APIRouter(prefix=PREFIX, tags=["SlashML"])
 file_router = APIRouter(prefix=PREFIX, tags=["SlashML"])

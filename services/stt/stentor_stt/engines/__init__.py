@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stentor_common.adapters import Adapter
+from stentor_stt.options import Options
 from stentor_stt.transcript import Segment
 
 if TYPE_CHECKING:
@@ -24,44 +24,33 @@ ENGINES = {
 """Each is called with EngineSettings. `scripted` is for tests and never a default."""
 
 
-class Task(StrEnum):
-    TRANSCRIBE = "transcribe"
-    """Text in the language that was spoken."""
-
-    TRANSLATE = "translate"
-    """Text in English, whatever was spoken."""
-
-
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the caller wants of one recording."""
+class Piece:
+    """Sound that is heard at once, 30 seconds at most, and how."""
 
-    language: str | None = None
-    """Code such as "en"; None has it detected."""
-
-    task: Task = Task.TRANSCRIBE
-    word_times: bool = True
-    prompt: str | None = None
-    """Text in the style and spelling hoped for."""
-
-    hotwords: tuple[str, ...] = ()
-    """Names and terms to listen for."""
-
-    temperature: float | None = None
-    """0 to 1; None starts at 0 and rises when a result looks wrong."""
-
-    voice_activity: bool = True
-    """Give the model speech only. Without it silence may come out as invented words."""
+    sound: Sound
+    options: Options
+    find_speech: bool = False
+    """Look for speech first and hear nothing where nobody speaks. Pieces that were cut by speech
+    already need it no more; live sound does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one stretch of sound says. The work is done while `segments` is iterated.
+    """What a piece says. Times count from the start of its sound.
 
-    Language and confidence (0 to 1) are None when nobody speaks. Times of the segments count from
-    the start of the sound.
+    Language and confidence (0 to 1) are None when nobody speaks.
     """
 
+    language: str | None
+    language_confidence: float | None
+    segments: tuple[Segment, ...]
+    speech: tuple[tuple[int, int], ...] = ()
+    """Where somebody speaks, (start, end) in milliseconds; known when the piece asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
     language: str | None
     language_confidence: float | None
     segments: Iterator[Segment]
@@ -100,11 +89,16 @@ class Engine(Protocol):
     def load(self) -> None:
         """Bring the weights to the device; does nothing when they are there. Raises ModelNotFound."""
 
-    def transcribe(self, sound: Sound, options: Options) -> Heard:
-        """What is said in a few minutes of sound. Needs `load` first.
+    def check(self, options: Options) -> None:
+        """Raises UnknownLanguage and TaskNotOffered when this model cannot do it. Needs `load` first."""
 
-        Raises UnknownLanguage and TaskNotOffered at once, before any work is done.
+    def hear(self, pieces: Sequence[Piece]) -> list[Heard]:
+        """What each piece says, in order: one batch, whatever jobs the pieces come from. Needs `load` first.
+
+        A piece's answer does not depend on the others beside it. Raises what `check` raises.
         """
+
+    def transcribe(self, sound: Sound, options: Options) -> Hearing: ...
 
     def speech(self, sound: Sound) -> list[tuple[int, int]]:
         """Where somebody speaks: (first, one past last) sample, in order. Does not need `load`."""
@@ -113,4 +107,4 @@ class Engine(Protocol):
         """Codes this model understands. Needs `load` first."""
 
     def unload(self) -> None:
-        """Give the memory back; nobody may be transcribing. `load` brings the model again."""
+        """Give the memory back; nobody may be using it. `load` brings the model again."""

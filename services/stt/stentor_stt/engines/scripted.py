@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stentor_stt.engines import EngineSettings, Heard, Options
+from stentor_stt.engines import EngineSettings, Hearing
 from stentor_stt.errors import UnknownLanguage
+from stentor_stt.options import Options
 from stentor_stt.transcript import Segment, Word
 
 if TYPE_CHECKING:
@@ -70,15 +71,15 @@ class ScriptedEngine:
     def speech(self, sound: Sound) -> list[tuple[int, int]]:
         return [(0, len(sound))] if sound.any() else []
 
-    def transcribe(self, sound: Sound, options: Options) -> Heard:
+    def transcribe(self, sound: Sound, options: Options) -> Hearing:
         if not self.loaded:
             raise RuntimeError("load() comes before transcribe()")
         if options.language is not None and options.language not in self.languages():
             raise UnknownLanguage(options.language, model=self.model, known=self.languages())
         self.asked.append(options)
         if not self.speech(sound):
-            return Heard(None, None, iter(()))
-        return Heard(options.language or self._script.language, 1.0, self._segments(sound, options))
+            return Hearing(None, None, iter(()))
+        return Hearing(options.language or self._script.language, 1.0, self._segments(sound, options))
 
     def _segments(self, sound: Sound, options: Options) -> Iterator[Segment]:
         texts = self._script.texts

@@ -17,9 +17,10 @@ from faster_whisper.utils import download_model
 from faster_whisper.vad import VadOptions, collect_chunks, get_speech_timestamps
 
 from stentor_stt.audio import SAMPLE_RATE, Sound
-from stentor_stt.engines import EngineSettings, Heard, Options, Task
+from stentor_stt.engines import EngineSettings, Hearing
 from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
 from stentor_stt.models import ModelShelf, canonical, folder_advice, hub_cache_folder
+from stentor_stt.options import Options, Task
 from stentor_stt.transcript import Segment, Word
 
 MODEL_NICENESS = 5
@@ -64,7 +65,7 @@ class WhisperEngine:
     def speech(self, sound: Sound) -> list[tuple[int, int]]:
         return [(span["start"], span["end"]) for span in get_speech_timestamps(sound, FOR_CUTS)]
 
-    def transcribe(self, sound: Sound, options: Options) -> Heard:
+    def transcribe(self, sound: Sound, options: Options) -> Hearing:
         """Speech only, long pauses taken out and put back into the times afterwards.
 
         Each half minute is decoded without the text before it. With that text the library's default
@@ -77,12 +78,12 @@ class WhisperEngine:
         self._check(whisper, options)
         spans = get_speech_timestamps(sound, VadOptions()) if options.voice_activity else None
         if spans == [] or not len(sound):
-            return Heard(None, None, iter(()))
+            return Hearing(None, None, iter(()))
         spoken = sound if spans is None else np.concatenate(collect_chunks(sound, spans)[0])
         segments, info = whisper.transcribe(spoken, **self._arguments(options))
         if spans is not None:
             segments = restore_speech_timestamps(segments, spans, SAMPLE_RATE)
-        return Heard(info.language, float(info.language_probability), _segments(segments))
+        return Hearing(info.language, float(info.language_probability), _segments(segments))
 
     def _loaded(self) -> Any:
         whisper = self._whisper
@@ -107,7 +108,7 @@ class WhisperEngine:
             "beam_size": self._settings.beam_size,
             "word_timestamps": options.word_times,
             "initial_prompt": options.prompt,
-            "hotwords": ", ".join(options.hotwords) or None,
+            "hotwords": ", ".join(word.text for word in options.hotwords if word.boost > 0) or None,
             "temperature": TEMPERATURES if options.temperature is None else options.temperature,
             "condition_on_previous_text": False,
         }

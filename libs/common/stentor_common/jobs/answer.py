@@ -1,0 +1,77 @@
+"""A job that is waited for within one request: its end as an answer, its failure as an error."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from stentor_common.errors import AppError, Conflict
+from stentor_common.jobs.repository import JobRepository
+from stentor_common.jobs.table import Job, JobState
+from stentor_common.jobs.watch import wait_finished
+
+if TYPE_CHECKING:
+    from stentor_common.auth import Caller
+    from stentor_common.runtime import Runtime
+
+LOOK_SECONDS = 1
+"""How often it is looked whether the client is still there."""
+
+OURS = {"internal": 500, "worker_lost": 500, "unavailable": 503, "model_not_found": 503}
+"""Codes of failures that are not the caller's fault, with the status they are told with."""
+
+
+class JobFailed(AppError):
+    """What a job failed of, to be told as the answer to a request."""
+
+    def __init__(self, job: Job) -> None:
+        self.code = job.error_code or "internal"
+        self.status = OURS.get(self.code, 400)
+        # Clients send a request again that failed with a 5xx; a job that failed has been tried often enough.
+        again = {"x-should-retry": "false"} if self.status >= 500 else {}
+        super().__init__(job.error_message or "the job failed", headers=again)
+
+
+class ClientGone(Exception):
+    """Nobody is there to answer."""
+
+
+async def finished(runtime: "Runtime", request: Request, caller: "Caller", job: Job) -> Job:
+    """The job once it is completed. Raises JobFailed, and Conflict when somebody cancelled or deleted it.
+
+    When the client goes away the job is cancelled, and ClientGone raised.
+    """
+    try:
+        while job.active and not runtime.stopping.is_set():
+            if await request.is_disconnected():
+                raise ClientGone
+            job = await wait_finished(runtime, job.id, LOOK_SECONDS) or _deleted(job)
+    except (asyncio.CancelledError, ClientGone):
+        await abandon(runtime, caller, job)
+        raise
+    return completed(job)
+
+
+def completed(job: Job) -> Job:
+    """The same job. Raises what there is to say when it is over without a result."""
+    if job.state == JobState.completed:
+        return job
+    if job.state == JobState.failed:
+        raise JobFailed(job)
+    raise Conflict(f"job {job.id} is {job.state}: there is no result")
+
+
+async def abandon(runtime: "Runtime", caller: "Caller", job: Job) -> None:
+    """Stop a job that nobody waits for any more, if it is not over."""
+    async with runtime.begin() as work:
+        jobs = JobRepository(work.session)
+        try:
+            found = await jobs.get(str(job.id), caller)
+            await jobs.cancel(found, runtime.clock.now())
+        except AppError:
+            return
+        work.announce(job.id, ended=True)
+
+
+def _deleted(job: Job) -> Job:
+    raise Conflict(f"job {job.id} was deleted while it was waited for")
