@@ -1,6 +1,6 @@
 """Routes of the native contract: /v1/transcriptions and /v1/uploads."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -26,11 +26,13 @@ from stentor_stt.schemas import (
     UploadView,
 )
 from stentor_stt.settings import SttSettings
+from stentor_stt.subtitles import CueShape
+from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import KIND, create, forget, transcript_of
 from stentor_stt.views import transcription_view, upload_view
 
-NOT_JSON = {
-    "text": ("text/plain", subtitles.to_text),
+NOT_JSON: dict[str, tuple[str, Callable[[Transcript, CueShape], str]]] = {
+    "text": ("text/plain", lambda transcript, _: subtitles.to_text(transcript)),
     "srt": ("application/x-subrip", subtitles.to_srt),
     "vtt": ("text/vtt", subtitles.to_vtt),
 }
@@ -46,6 +48,17 @@ class Format(StrEnum):
 router = APIRouter(prefix="/v1", tags=["speech to text"])
 file_router = APIRouter(prefix="/v1", tags=["speech to text"])
 
+
+async def get_cue_shape(
+    max_line_width: Annotated[int, Query(ge=10, le=200)] = 42,
+    max_lines: Annotated[int, Query(ge=1, le=10)] = 2,
+    max_cue_seconds: Annotated[float, Query(ge=1, le=60)] = 7.0,
+) -> CueShape:
+    """How subtitles are cut, for `format=srt` and `format=vtt`."""
+    return CueShape(max_line_width, max_lines, max_cue_seconds)
+
+
+CueShapeDep = Annotated[CueShape, Depends(get_cue_shape)]
 SttSettingsDep = Annotated[SttSettings, Depends(settings_of(SttSettings))]
 
 FORMATS: dict[int | str, dict[str, Any]] = {
@@ -119,6 +132,7 @@ async def read_transcription(
     job_id: str,
     runtime: RuntimeDep,
     caller: ReaderDep,
+    shape: CueShapeDep,
     format: Annotated[Format, Query()] = Format.json,
 ) -> TranscriptionView | Response:
     """State, progress and, once it is there, the transcript; as text or subtitles if you like."""
@@ -130,7 +144,7 @@ async def read_transcription(
     if found is None:
         raise Conflict(f"transcription {job.id} is {job.state}: there is no text to give as {format}")
     media_type, render = NOT_JSON[format]
-    return PlainTextResponse(render(found[0]), media_type=media_type)
+    return PlainTextResponse(render(found[0], shape), media_type=media_type)
 
 
 @router.delete("/transcriptions/{job_id}", status_code=204, response_class=Response)

@@ -13,14 +13,14 @@ from stentor_common.errors import BadInput
 from stentor_common.forms import checked, content_kind, read_fields
 from stentor_common.multipart import Part, parts
 from stentor_common.runtime import Runtime
+from stentor_common.webhooks import Callback
 from stentor_stt import uploads
-from stentor_stt.options import Hotword, Options
 from stentor_stt.schemas import TranscriptionOptions, TranscriptionRequest
 from stentor_stt.tables import Upload
 from stentor_stt.transcriptions import Asked, RequestTrace
 
 KEY_CHARACTERS = 255
-LISTS = ("hotwords",)
+LISTS = ("hotwords", "spelling")
 """Options of which a form may hold several: repeated, or one with commas."""
 
 
@@ -104,18 +104,15 @@ def _asked(
     wanted: TranscriptionOptions, audio_url: str | None, upload_id: str | None, upload: Upload | None
 ) -> Asked:
     return Asked(
-        options=Options(
-            language=wanted.language,
-            task=wanted.task,
-            word_times=wanted.word_times,
-            prompt=wanted.prompt,
-            hotwords=tuple(Hotword(text) for text in wanted.hotwords),
-        ),
+        options=wanted.to_options(),
         provider=wanted.provider,
         model=wanted.model,
         audio_url=audio_url,
         upload_id=upload_id,
         upload=upload,
+        vocabulary=wanted.vocabulary,
+        callback=Callback(wanted.webhook_url) if wanted.webhook_url else None,
+        summarize=wanted.summarize,
     )
 
 

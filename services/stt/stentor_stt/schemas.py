@@ -2,16 +2,32 @@
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from enum import StrEnum
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from stentor_common.jobs.schemas import JobError, JobProgress
 from stentor_common.jobs.table import JobState
 from stentor_common.wire import Wire
-from stentor_stt.options import Task
+from stentor_stt.fields import (
+    MOST_SPEAKERS,
+    HotwordField,
+    Hotwords,
+    KnownSpeakers,
+    SpellingField,
+    Spellings,
+    hotwords_of,
+    spellings_of,
+)
+from stentor_stt.options import Diarization, KnownSpeaker, Options, Task
+from stentor_stt.transcript import Flag
 
-Hotword = Annotated[str, Field(min_length=1, max_length=100)]
+
+class Channels(StrEnum):
+    mixed = "mixed"
+    separate = "separate"
+    """Each channel by itself: for telephone calls with one party on each."""
 
 
 class TranscriptionOptions(Wire):
@@ -29,8 +45,63 @@ class TranscriptionOptions(Wire):
     """Whether each word gets its times and confidence."""
     prompt: str | None = Field(default=None, max_length=2000)
     """Text in the style and spelling hoped for."""
-    hotwords: list[Hotword] = Field(default=[], max_length=100)
-    """Names and terms to listen for."""
+    temperature: float | None = Field(default=None, ge=0, le=1)
+    """0 is the likeliest text; without it 0, and more where a result looks wrong."""
+    hotwords: Hotwords = Field(default=[])
+    """Names and terms to listen for, or to avoid."""
+    spelling: Spellings = Field(default=[])
+    """How words are to be written in the transcript."""
+    vocabulary: str | None = Field(default=None, max_length=64)
+    """Name of one of your vocabularies, whose hot-words and spellings are added."""
+    voice_activity: bool = True
+    """Whether the model is given speech only; without it silence may come out as invented words."""
+    clip_start_ms: int = Field(default=0, ge=0)
+    """Only from here on; times in the transcript still count from the recording's start."""
+    clip_end_ms: int | None = Field(default=None, gt=0)
+    """Only up to here."""
+    channels: Channels = Channels.mixed
+    diarize: bool = False
+    """Whether speakers are told apart."""
+    speakers: int | None = Field(default=None, ge=1, le=MOST_SPEAKERS)
+    """How many speak, where that is known."""
+    min_speakers: int = Field(default=1, ge=1, le=MOST_SPEAKERS)
+    max_speakers: int = Field(default=10, ge=1, le=MOST_SPEAKERS)
+    known_speakers: KnownSpeakers = Field(default=[])
+    """Whose voices are recognised and named; in a form, the list as JSON text."""
+    webhook_url: str | None = Field(default=None, min_length=1, max_length=2048)
+    """Told when the transcription is over, see GET /v1/jobs/{id}/webhooks."""
+    summarize: bool = False
+    """Whether the transcript is summarized too, where a summarizer is installed."""
+
+    @model_validator(mode="after")
+    def consistent(self) -> Self:
+        if self.clip_end_ms is not None and self.clip_end_ms <= self.clip_start_ms:
+            raise ValueError("clip_end_ms must be after clip_start_ms")
+        if self.min_speakers > self.max_speakers:
+            raise ValueError("min_speakers must not be above max_speakers")
+        return self
+
+    def to_options(self) -> Options:
+        return Options(
+            language=self.language,
+            task=self.task,
+            word_times=self.word_times,
+            prompt=self.prompt,
+            hotwords=hotwords_of(self.hotwords),
+            spelling=spellings_of(self.spelling),
+            temperature=self.temperature,
+            voice_activity=self.voice_activity,
+            clip_start_ms=self.clip_start_ms,
+            clip_end_ms=self.clip_end_ms,
+            split_channels=self.channels is Channels.separate,
+            diarization=self._diarization(),
+        )
+
+    def _diarization(self) -> Diarization | None:
+        known = tuple(KnownSpeaker(each.name, each.upload_id) for each in self.known_speakers)
+        if not (self.diarize or self.speakers or known):
+            return None
+        return Diarization(self.speakers, self.min_speakers, self.max_speakers, known)
 
 
 class TranscriptionRequest(TranscriptionOptions):
@@ -53,6 +124,10 @@ class WordView(Wire):
     start_ms: int
     end_ms: int
     confidence: float
+    speaker: str | None
+    """A, B, C… in the order in which they are first heard, or a known name."""
+    channel: int | None
+    """Counted from 0, where channels were heard separately."""
 
 
 class SegmentView(Wire):
@@ -62,6 +137,21 @@ class SegmentView(Wire):
     avg_logprob: float
     no_speech_probability: float
     compression_ratio: float
+    temperature: float
+    flags: list[Flag]
+    """Why the text may be wrong."""
+    speaker: str | None
+    channel: int | None
+
+
+class UtteranceView(Wire):
+    """What one speaker says without a long pause."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    speaker: str | None
+    channel: int | None
 
 
 class TranscriptionView(Wire):
@@ -94,6 +184,8 @@ class TranscriptionView(Wire):
     words: list[WordView] | None
     """Times in milliseconds from the start."""
     segments: list[SegmentView] | None
+    utterances: list[UtteranceView] | None
+    webhook_url: str | None
 
 
 class TranscriptionList(Wire):
@@ -103,6 +195,25 @@ class TranscriptionList(Wire):
     has_more: bool
     next_after: uuid.UUID | None
     """Give it as `after` for the next page."""
+
+
+class VocabularyRequest(Wire):
+    hotwords: Hotwords = Field(default=[])
+    spelling: Spellings = Field(default=[])
+
+
+class VocabularyView(Wire):
+    object: Literal["vocabulary"]
+    name: str
+    hotwords: list[HotwordField]
+    spelling: list[SpellingField]
+    created_at: datetime
+    modified_at: datetime
+
+
+class VocabularyList(Wire):
+    object: Literal["list"]
+    data: list[VocabularyView]
 
 
 class UploadView(Wire):

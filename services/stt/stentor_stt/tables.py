@@ -2,8 +2,9 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, String, Uuid
+from sqlalchemy import JSON, BigInteger, String, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stentor_common.db import Base, UtcDateTime
@@ -26,6 +27,21 @@ class Upload(Base):
     @property
     def store_key(self) -> str:
         return store_key(self.id)
+
+
+class Vocabulary(Base):
+    """Hot-words and spellings that a user saved under a name."""
+
+    __tablename__ = "stt_vocabulary"
+    __table_args__ = (UniqueConstraint("owner_id", "name", name="uq_stt_vocabulary_owner_id_name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    owner_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(String(64))
+    hotwords: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    spelling: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    modified_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 def store_key(upload_id: uuid.UUID | str) -> str:

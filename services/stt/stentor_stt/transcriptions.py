@@ -9,6 +9,8 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from stentor_common.auth import Caller
+from stentor_common.catalog import OfferRepository
+from stentor_common.errors import BadInput
 from stentor_common.jobs.repository import JobRepository, NewJob, idempotency_hash
 from stentor_common.jobs.results import result_of
 from stentor_common.jobs.submit import submit
@@ -22,8 +24,12 @@ from stentor_stt.repository import UploadRepository
 from stentor_stt.settings import SttSettings
 from stentor_stt.tables import Upload
 from stentor_stt.transcript import Transcript
+from stentor_stt.vocabularies import with_vocabulary
 
 KIND = "stt.transcribe"
+SUMMARIZATION = "summarization"
+"""Capability that `summarize` asks for; another service offers it."""
+
 UPLOAD_PATH = re.compile(r"/v1/uploads/([0-9a-fA-F-]{36})$")
 
 
@@ -47,6 +53,7 @@ class Transcription:
     options: Options
     audio_url: str
     """The recording as the caller named it, for contracts that echo it."""
+    webhook_url: str | None = None
     contract: str = "native"
     """By which contract it came."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -74,8 +81,12 @@ class Asked:
     audio_url: str | None = None
     upload_id: str | None = None
     upload: Upload | None = None
+    vocabulary: str | None = None
+    """Name of one of the caller's vocabularies."""
     callback: Callback | None = None
     """Whom to tell when it is over."""
+    summarize: bool = False
+    """Whether a summary of the transcript is wanted too."""
     retention: timedelta | None = None
     """How long the transcript is kept; None is what the installation does."""
     contract: str = "native"
@@ -102,6 +113,7 @@ async def create(
     """Accept a recording; returns its job, and False if an earlier request with the same key made it.
 
     Raises UnknownProvider, ProviderNotConfigured, UnknownModel, NotFound (upload), Throttled,
+    UnknownVocabulary,
     IdempotencyMismatch.
     """
     try:
@@ -139,12 +151,15 @@ async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
 async def _submit(
     runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked, trace: RequestTrace
 ) -> tuple[Job, bool]:
+    if asked.summarize:
+        await _need_summarizer(runtime)
     wanted = Transcription(
         source=await _source(runtime, asked),
         provider=choose_provider(asked.provider, settings.provider_aliases),
         model=choose_model(asked.model, settings),
-        options=asked.options,
+        options=await with_vocabulary(runtime, caller, asked.vocabulary, asked.options),
         audio_url=asked.audio_url or "",
+        webhook_url=asked.callback.url if asked.callback else None,
         contract=asked.contract,
         notes=asked.notes,
     )
@@ -162,6 +177,13 @@ async def _submit(
     )
     async with runtime.begin() as work:
         return await submit(runtime, work, caller, new)
+
+
+async def _need_summarizer(runtime: Runtime) -> None:
+    async with runtime.db.reading() as session:
+        offers = await OfferRepository(session).known(runtime.clock.now())
+    if not any(offer.capability == SUMMARIZATION and offer.available for offer in offers):
+        raise BadInput("no summarizer is installed here; send the request without it", param="summarize")
 
 
 async def _source(runtime: Runtime, asked: Asked) -> AudioSource:

@@ -1,12 +1,13 @@
 """Transcriptions as the native contract shows them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from stentor_common.jobs.schemas import view_fields
 from stentor_common.jobs.table import Job
-from stentor_stt.schemas import SegmentView, TranscriptionView, UploadView, WordView
+from stentor_stt.schemas import SegmentView, TranscriptionView, UploadView, UtteranceView, WordView
 from stentor_stt.tables import Upload
-from stentor_stt.transcript import Transcript
+from stentor_stt.transcript import Segment, Transcript, Utterance
 from stentor_stt.transcriptions import Transcription
 
 EMPTY: dict[str, Any] = {
@@ -18,6 +19,7 @@ EMPTY: dict[str, Any] = {
     "text": None,
     "words": None,
     "segments": None,
+    "utterances": None,
 }
 
 
@@ -30,6 +32,7 @@ def transcription_view(
         provider=asked.provider,
         model=asked.model,
         task=asked.options.task,
+        webhook_url=asked.webhook_url,
         **view_fields(job, position),
         **(_result_fields(*found) if found else EMPTY),
     )
@@ -60,19 +63,15 @@ def _result_fields(transcript: Transcript, made_by: dict[str, Any]) -> dict[str,
         "duration_ms": transcript.duration_ms,
         "confidence": transcript.confidence,
         "text": transcript.text,
-        "words": [
-            WordView(text=word.text, start_ms=word.start_ms, end_ms=word.end_ms, confidence=word.confidence)
-            for word in transcript.words
-        ],
-        "segments": [
-            SegmentView(
-                start_ms=segment.start_ms,
-                end_ms=segment.end_ms,
-                text=segment.text,
-                avg_logprob=segment.avg_logprob,
-                no_speech_probability=segment.no_speech_probability,
-                compression_ratio=segment.compression_ratio,
-            )
-            for segment in transcript.segments
-        ],
+        "words": [WordView(**asdict(word)) for word in transcript.words],
+        "segments": [_segment_view(segment) for segment in transcript.segments],
+        "utterances": [_utterance_view(utterance) for utterance in transcript.utterances()],
     }
+
+
+def _segment_view(segment: Segment) -> SegmentView:
+    return SegmentView(**{name: getattr(segment, name) for name in SegmentView.model_fields})
+
+
+def _utterance_view(utterance: Utterance) -> UtteranceView:
+    return UtteranceView(**{name: getattr(utterance, name) for name in UtteranceView.model_fields})
