@@ -1,18 +1,27 @@
-"""Downloads of URLs that users name, which may be traps.
+"""Requests to URLs that users name, which may be traps: downloads, and messages sent to them.
 
 A name is resolved once; one address that is not public condemns it; the connection goes to the very
-address that was checked. Redirects are followed by hand and checked again. No proxy, cookie or
-credential of ours goes along, nothing is decompressed, and both bytes and time are bounded. What is
-refused is said, what was found behind the address is not.
+address that was checked. Redirects of downloads are followed by hand and checked again, messages follow
+none. No proxy, cookie or credential of ours goes along, nothing is decompressed, and both bytes and time
+are bounded. What is refused is said, what was found behind the address is not.
 """
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import httpcore2
@@ -33,6 +42,7 @@ DENIED = tuple(ipaddress.ip_network(text) for text in RANGES.split())
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = 4
 PIECE = 64 * 1024
+INSIDE = "the URL leads to an address that is not public"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -47,19 +57,78 @@ class UrlUnreadable(BadInput):
     code = "url_unreadable"
 
 
-class Fetcher:
-    """`allowed` networks are reached though they are not public, for example a company's file server,
-    and there any port is. `resolve` is the system's resolver unless a test brings its own."""
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to somebody's server."""
 
-    def __init__(self, *, allowed: Iterable[str] = (), resolve: Resolve = anyio.getaddrinfo) -> None:
-        networks = [ipaddress.ip_network(network) for network in allowed]
-        self._any_port = bool(networks)
+    url: str
+    content: bytes
+    headers: Mapping[str, str]
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a server says to a message; of its body nothing is read."""
+
+    status: int
+    retry_after: str = ""
+    """The header of that name: seconds, or a date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where requests may go: to public addresses on the port of the scheme and on `ports`; and to
+    `networks` though they are not public, for example a company's own; with any of these on any port."""
+
+    networks: tuple[Network, ...] = ()
+    ports: frozenset[int] = frozenset()
+
+    @classmethod
+    def to(cls, networks: Iterable[str], ports: Iterable[int] = ()) -> Self:
+        return cls(tuple(map(ipaddress.ip_network, networks)), frozenset(ports))
+
+    def permits(self, address: Address) -> bool:
+        return public(address) or _within(address, self.networks)
+
+    def checked(self, url: str) -> httpx2.URL:
+        """What can be said of a URL without asking anybody. Raises UrlRefused, and UrlUnreadable for what
+        is no URL at all."""
+        try:
+            target = httpx2.URL(url)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise UrlUnreadable("the URL cannot be read; is it right?") from error
+        if target.scheme not in PORTS or not target.host:
+            raise UrlRefused("the URL must begin with http:// or https:// and name a host")
+        if target.userinfo:
+            raise UrlRefused("the URL must not hold a user name or password")
+        usual = sorted({PORTS[target.scheme], *self.ports})
+        if target.port not in [None, *usual] and not self.networks:
+            raise UrlRefused(f"the URL must use port {' or '.join(map(str, usual))}")
+        address = _address(target.host)
+        if address and not self.permits(address):
+            raise UrlRefused(INSIDE)
+        return target
+
+
+class Fetcher:
+    """Requests within a reach, see there for `allowed` and `ports`. `resolve` is the system's resolver
+    unless a test brings its own."""
+
+    def __init__(
+        self,
+        *,
+        allowed: Iterable[str] = (),
+        ports: Iterable[int] = (),
+        resolve: Resolve = anyio.getaddrinfo,
+    ) -> None:
+        self._reach = Reach.to(allowed, ports)
         tls = httpx2.create_ssl_context(trust_env=False)
         transport = httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0)
         # The library has no public way to give a transport its own network backend.
         transport._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
-            network_backend=_CheckedBackend(networks, resolve),
+            network_backend=_CheckedBackend(self._reach, resolve),
             max_connections=20,
             http1=True,
         )
@@ -92,10 +161,24 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise UrlUnreadable("the URL cannot be read; is it right, and public?") from error
 
+    async def send(self, message: Outgoing, *, max_seconds: float) -> Answered:
+        """Deliver a message; whatever status it is answered with. Raises UrlRefused, UrlUnreadable."""
+        target = self._reach.checked(message.url)
+        sending = self._http.stream(
+            message.method, target, content=message.content, headers=dict(message.headers)
+        )
+        try:
+            async with asyncio.timeout(max_seconds), sending as answer:
+                return Answered(answer.status_code, answer.headers.get("retry-after", ""))
+        except TimeoutError:
+            raise UrlUnreadable(f"there was no answer within {max_seconds:g} seconds") from None
+        except (httpx2.HTTPError, ValueError) as error:
+            raise UrlUnreadable("the server cannot be reached, or does not answer as a web server") from error
+
     @asynccontextmanager
     async def _opened(self, url: str) -> AsyncIterator[httpx2.Response]:
         for _ in range(REDIRECTS + 1):
-            target = self._checked(url)
+            target = self._reach.checked(url)
             async with self._http.stream("GET", target) as answer:
                 if answer.has_redirect_location:
                     url = str(target.join(answer.headers["location"]))
@@ -108,20 +191,18 @@ class Fetcher:
                 return
         raise UrlUnreadable(f"the URL redirects more than {REDIRECTS} times")
 
-    def _checked(self, url: str) -> httpx2.URL:
-        target = httpx2.URL(url)
-        if target.scheme not in PORTS or not target.host:
-            raise UrlRefused("the URL must begin with http:// or https:// and name a host")
-        if target.userinfo:
-            raise UrlRefused("the URL must not hold a user name or password")
-        if target.port not in (None, PORTS[target.scheme]) and not self._any_port:
-            raise UrlRefused("the URL must use the usual port, 80 or 443")
-        return target
-
 
 def public(address: Address) -> bool:
     """Whether an address belongs to the internet at large."""
     return address.is_global and not _within(address, DENIED)
+
+
+def _address(host: str) -> Address | None:
+    """The address that a URL names in place of a name, in its usual spelling."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:
@@ -135,9 +216,9 @@ def _too_large(max_bytes: int) -> TooLarge:
 class _CheckedBackend(httpcore2.AsyncNetworkBackend):
     """Connects only to addresses that were checked, and to exactly those."""
 
-    def __init__(self, allowed: Sequence[Network], resolve: Resolve) -> None:
+    def __init__(self, reach: Reach, resolve: Resolve) -> None:
         self._inner = httpcore2.AnyIOBackend()
-        self._allowed = allowed
+        self._reach = reach
         self._resolve = resolve
 
     async def connect_tcp(
@@ -153,9 +234,8 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
         addresses = [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found]
-        for address in addresses:
-            if not public(address) and not _within(address, self._allowed):
-                raise UrlRefused("the URL leads to an address that is not public")
+        if not all(map(self._reach.permits, addresses)):
+            raise UrlRefused(INSIDE)
         if not addresses:
             raise httpcore2.ConnectError("no address")
         return await self._inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
