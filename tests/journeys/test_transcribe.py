@@ -185,7 +185,7 @@ async def test_a_job_can_be_cancelled_while_it_runs(client: httpx2.AsyncClient) 
 
     async def running() -> bool:
         found = (await client.get(f"{PATH}/{job['id']}")).json()
-        return bool(found["status"] == "running" and found["progress"]["fraction"])
+        return bool(found["status"] == "running" and found["progress"]["stage"] == "transcribing")
 
     await eventually(running)
     assert (await client.post(f"{PATH}/{job['id']}/cancel")).json()["status"] == "cancelled"

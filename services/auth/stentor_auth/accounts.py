@@ -17,6 +17,7 @@ from stentor_auth.tables import User
 from stentor_auth.tokens import AccessToken, issue
 from stentor_common.auth import Caller
 from stentor_common.runtime import Runtime
+from stentor_common.webhooks.repository import SecretRepository
 
 log = structlog.get_logger()
 
@@ -97,9 +98,10 @@ class Accounts:
         return user
 
     async def remove(self, user_id: uuid.UUID) -> None:
-        """Remove the user and all API tokens. Jobs stay until their retention ends."""
+        """Remove the user, all API tokens and webhook secrets. Jobs stay until their retention ends."""
         async with self._runtime.begin() as work:
             await UserRepository(work.session).remove(user_id)
+            await SecretRepository(work.session).forget(user_id)
         self._parts.recent.forget(user_id)
         log.info("user removed", user_id=str(user_id))
 

@@ -38,14 +38,15 @@ SIGN_IN_BODY = {
 }
 
 
-def build_router(parts: AuthParts) -> APIRouter:
-    """The routes, with what they work on."""
+def build_router(parts: AuthParts, *contracts: APIRouter) -> APIRouter:
+    """The routes, here and of other contracts, with what they work on."""
 
     def bring(request: Request) -> None:
         request.state.auth_parts = parts
 
     outer = APIRouter(dependencies=[Depends(bring)])
-    outer.include_router(router)
+    for each in (router, *contracts):
+        outer.include_router(each)
     return outer
 
 

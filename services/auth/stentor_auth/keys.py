@@ -1,15 +1,13 @@
 """The keys that sign and verify access tokens: read from settings or a file, made where there is none."""
 
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stentor_auth.errors import SigningKeyUnusable
 from stentor_auth.settings import AuthSettings
 from stentor_common import jwt
+from stentor_common.secret_file import read_or_make
 from stentor_common.settings import Settings
 
 
@@ -43,28 +41,9 @@ def _signing_pem(settings: AuthSettings, platform: Settings) -> str:
         )
     path = settings.signing_key_file or platform.data_dir / "keys" / "jwt.pem"
     try:
-        if not path.exists():
-            _make(path)
-        return path.read_text()
+        return read_or_make(path, jwt.generate_pem)
     except OSError as error:
         raise SigningKeyUnusable(
             f"the signing key {path} cannot be read or made: {error.strerror}; "
             "put an RSA private key in PEM there"
         ) from error
-
-
-def _make(path: Path) -> None:
-    """Write a new key, whole or not at all; when another process made one meanwhile, that one stays."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(jwt.generate_pem())
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # Unlike a rename, a link never replaces what is there.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

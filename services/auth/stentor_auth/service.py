@@ -3,6 +3,7 @@
 from stentor_auth.api import build_router
 from stentor_auth.api_tokens import forget_ended
 from stentor_auth.authenticator import LocalAuthenticator
+from stentor_auth.contracts import deepspeech
 from stentor_auth.keys import Keys, load_keys
 from stentor_auth.parts import AuthParts
 from stentor_auth.passwords import Passwords
@@ -31,7 +32,8 @@ def parts_with(settings: AuthSettings, keys: Keys) -> AuthParts:
 def build_service(parts: AuthParts) -> Service:
     return Service(
         name="auth",
-        routers=[build_router(parts)],
+        routers=[build_router(parts, deepspeech.router)],
+        error_styles=deepspeech.ERROR_STYLES,
         sweeps=[Sweep("auth-tokens", 3600, forget_ended)],
     )
 
