@@ -20,10 +20,11 @@ from stentor_common.migrate import upgrade
 from stentor_common.queue import Message
 from stentor_common.runtime import Runtime, open_runtime
 from stentor_common.settings import Settings
-from stentor_stt.engines import EngineSettings
-from stentor_stt.options import Options
+from stentor_stt.audio import Decoder, Detector, Plan
+from stentor_stt.engines import EngineSettings, Heard, Piece
 from stentor_stt.engines.scripted import Script, ScriptedEngine
-from stentor_stt.recognition import recognise
+from stentor_stt.options import Options
+from stentor_stt.recognition import Recognition
 
 TIMES = 300
 LEASE = timedelta(seconds=15)
@@ -40,20 +41,29 @@ def parts() -> dict[str, Any]:
 async def _measure(folder: Path) -> dict[str, Any]:
     engine = ScriptedEngine(EngineSettings("scripted", folder), Script(("hello there",)))
     engine.load()
-    sound = short_sound(folder / "short.wav")
+    decoder, sound = Decoder(), short_sound(folder / "short.wav")
+
+    async def hear(piece: Piece) -> Heard:
+        return engine.hear([piece])[0]
+
+    def recognised(detector: Detector) -> Callable[[], Awaitable[Any]]:
+        recognition = Recognition(hear, Options(), Plan(detector=detector))
+        return lambda: recognition.transcript(decoder, sound)
+
     async with open_runtime(Settings(data_dir=folder / "data")) as runtime:
         await upgrade(runtime.db.engine)
         steps = _Steps(runtime)
-        return {
+        found = {
             "insert": await _ms(steps.insert),
             "claim": await _ms(steps.claim),
             "finish": await _ms(steps.finish),
             "read": await _ms(steps.read),
             "publish": await _ms(steps.publish),
-            "recognise_with_no_model": await _ms(
-                lambda: asyncio.to_thread(recognise, sound, engine, Options())
-            ),
+            "recognise_with_no_model": await _ms(recognised(Detector.SOUND)),
+            "recognise_with_no_model_but_looking_for_speech": await _ms(recognised(Detector.SPEECH)),
         }
+    await decoder.close()
+    return found
 
 
 class _Steps:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stentor_auth.keys import Keys
     from stentor_auth.parts import AuthParts
     from stentor_dev.servers import Servers
+    from stentor_stt.audio import Decoder
     from stentor_stt.settings import SttSettings
 
 Headers = dict[str, str]
@@ -136,13 +137,25 @@ def auth_parts(keys: "Keys") -> "AuthParts":
     return parts_with(cheap, keys)
 
 
+@pytest.fixture(scope="session")
+def decoder() -> "Iterator[Decoder]":
+    """The processes that decode; starting their server takes longer than most tests."""
+    from stentor_stt.audio import Decoder
+
+    shared = Decoder()
+    yield shared
+    asyncio.run(shared.close())
+
+
 @pytest.fixture
-def services(settings: Settings, scripted: "SttSettings", auth_parts: "AuthParts") -> list[Service]:
+def services(
+    settings: Settings, scripted: "SttSettings", auth_parts: "AuthParts", decoder: "Decoder"
+) -> list[Service]:
     """All there are."""
     from stentor_auth.service import build_service as build_auth
     from stentor_stt.service import build_service as build_stt
 
-    return [build_auth(auth_parts), build_stt(settings, scripted)]
+    return [build_auth(auth_parts), build_stt(settings, scripted, decoder)]
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@
 """
 
 import argparse
+import base64
 import logging
 import os
+import secrets
 import signal
 import sys
 import time
@@ -28,8 +30,8 @@ STT = "stt-api"
 PROXY = "proxy"
 MIGRATE = "migrate"
 PATHS = {
-    AUTH: ("/v1/users", "/v1/token", "/v1/tokens", "/.well-known/jwks.json"),
-    STT: ("/v1", "/speech-to-text"),
+    AUTH: ("/v1/users", "/v1/token", "/v1/tokens", "/.well-known/jwks.json", "/users", "/token", "/api/v1"),
+    STT: ("/v1", "/v2", "/speech-to-text", "/endpoints", "/api/v1/stt", "/api/v1/mic"),
 }
 """Which API answers what; the longest prefix wins."""
 
@@ -153,10 +155,19 @@ class Distributed:
             "STENTOR_QUEUE_URL": self.servers.queue_url(self._lasting_name),
             "STENTOR_STORE_URL": self.servers.store_url(self._lasting_name),
             "STENTOR_PUBLIC_URL": self.url,
+            "STENTOR_SECRET_KEY": self._secret_key(),
             "STENTOR_STT_MODEL_DIR": str(self._folder("models")),
             "STENTOR_AUTH_SIGNING_KEY_FILE": str(self._folder("keys") / "jwt.pem"),
             "STENTOR_LOG_FORMAT": "json",
         }
+
+    def _secret_key(self) -> str:
+        """Kept with the data: what it has encrypted must be readable after the next start."""
+        path = self._folder("keys") / "secret.key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+        return path.read_text()
 
     def _folder(self, name: str) -> Path:
         return self.servers.base.resolve() / name

@@ -1,11 +1,13 @@
 """What can be used: told by every process, read as one list."""
 
 import uuid
+from dataclasses import replace
 
 import httpx2
 
-from stentor_common.catalog import FORGET, FRESH, Offer, OfferRepository
+from stentor_common.catalog import FORGET, FRESH, ModelStatus, Offer, OfferRepository
 from stentor_common.clock import ManualClock
+from stentor_common.engines import EngineState
 from stentor_common.runtime import Runtime
 from stentor_common.serve import background
 from stentor_common.service import Service
@@ -13,7 +15,12 @@ from stentor_common.testing import eventually
 
 HERE = Offer("speech-to-text", "whisper", "base", available=True, reason="")
 WITHOUT = Offer("speech-to-text", "whisper", "base", available=False, reason="needs faster_whisper")
-LOADED = Offer("speech-to-text", "whisper", "base", available=True, reason="", loaded=True)
+LOADED = Offer(
+    *("speech-to-text", "whisper", "base"),
+    available=True,
+    reason="",
+    status=ModelStatus(EngineState.loaded, copies=1, memory_bytes=100, jobs=2, source="package"),
+)
 VENDOR = Offer("speech-to-text", "aws", "", available=False, reason="not set up")
 
 
@@ -51,6 +58,40 @@ async def test_what_nobody_has_reported_for_long_is_not_available(
     assert "no worker has reported it since" in found.reason
 
 
+async def test_a_model_has_the_status_of_all_who_hold_it_together(
+    runtime: Runtime, clock: ManualClock
+) -> None:
+    used = clock.now()
+    other = ModelStatus(EngineState.loading, pinned=True, jobs=1, last_used=used)
+    await report(runtime, LOADED)
+    await report(runtime, LOADED)
+    await report(runtime, replace(HERE, status=other))
+    (found,) = await known(runtime)
+    assert found.status == ModelStatus(
+        EngineState.loaded,
+        pinned=True,
+        copies=2,
+        memory_bytes=200,
+        jobs=5,
+        last_used=used,
+        source="package",
+    )
+
+
+async def test_a_process_that_fell_silent_holds_nothing(runtime: Runtime, clock: ManualClock) -> None:
+    await report(runtime, LOADED)
+    clock.advance(seconds=FRESH.total_seconds() + 1)
+    (found,) = await known(runtime)
+    assert found.status == ModelStatus(source="package")
+
+
+async def test_what_a_process_says_now_counts_more_than_its_report(runtime: Runtime) -> None:
+    process_id = await report(runtime, LOADED)
+    async with runtime.db.reading() as session:
+        found = await OfferRepository(session).known(runtime.clock.now(), [HERE], process_id)
+    assert found == [HERE]
+
+
 async def test_what_is_long_gone_is_forgotten(runtime: Runtime, clock: ManualClock) -> None:
     await report(runtime, HERE)
     clock.advance(seconds=FORGET.total_seconds() + 1)
@@ -78,9 +119,27 @@ async def test_models_and_providers_are_listed_with_reasons(
     await report(runtime, LOADED, VENDOR)
     models = (await api.get("/v1/models")).json()
     assert models["object"] == "list"
-    assert [(model["id"], model["owned_by"], model["loaded"]) for model in models["data"]] == [
-        ("base", "whisper", True)
-    ]
+    (base,) = (model for model in models["data"] if model["id"] == "base")
+    assert base == {
+        "id": "base",
+        "object": "model",
+        "created": 0,
+        "owned_by": "whisper",
+        "capability": "speech-to-text",
+        "available": True,
+        "reason": "",
+        "loaded": True,
+        "status": "loaded",
+        "pinned": False,
+        "copies": 1,
+        "memory_bytes": 100,
+        "jobs": 2,
+        "last_used": None,
+        "source": "package",
+    }
     providers = {each["id"]: each for each in (await api.get("/v1/providers")).json()["data"]}
-    assert providers["whisper"]["models"] == ["base"]
-    assert (providers["aws"]["available"], providers["aws"]["reason"]) == (False, "not set up")
+    assert "base" in providers["whisper"]["models"]
+    assert (providers["aws"]["available"], providers["aws"]["reason"]) == (
+        False,
+        "not set up in this installation",
+    )

@@ -357,7 +357,7 @@ async def test_metrics_count_outcomes_by_kind(runtime: Runtime, working: Working
 async def test_a_service_starts_before_its_first_job_and_closes_after_its_last(runtime: Runtime) -> None:
     told: list[str] = []
 
-    async def start() -> None:
+    async def start(_: Runtime) -> None:
         told.append("start")
 
     async def close() -> None:

@@ -5,13 +5,13 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stentor_common.clock import ManualClock
 from stentor_common.db import Database
 from stentor_common.jobs.repository import JobRepository
-from stentor_common.jobs.table import Job
+from stentor_common.jobs.table import Job, JobState
 from stentor_common.testing import new_job
 
 
@@ -65,6 +65,29 @@ async def test_a_write_that_is_cancelled_holds_nobody_up(db: Database, clock: Ma
         began = time.monotonic()
         await add(db, clock)
         assert time.monotonic() - began < 2
+
+
+async def test_a_write_that_was_to_return_rows_and_is_cancelled_holds_nobody_up(
+    db: Database, clock: ManualClock
+) -> None:
+    """Its cursor has not come to its end, and lives as long as somebody holds the error."""
+    errors = []
+
+    async def cancel_all() -> None:
+        change = update(Job).values(state=JobState.cancelled).returning(Job.id)
+        async with db.transaction() as session:
+            (await session.execute(change)).all()
+
+    for step in range(150):
+        await add(db, clock)
+        task, until = asyncio.create_task(cancel_all()), time.monotonic() + step / 20_000
+        while time.monotonic() < until:  # noqa: ASYNC110 - any moment may be the one
+            await asyncio.sleep(0)
+        task.cancel()
+        errors += await asyncio.gather(task, return_exceptions=True)
+    began = time.monotonic()
+    await add(db, clock)
+    assert time.monotonic() - began < 2
 
 
 async def test_a_read_that_is_cancelled_holds_nobody_up(db: Database, clock: ManualClock) -> None:

@@ -358,6 +358,19 @@ async def test_the_row_of_an_expired_job_goes_after_a_while(jobs: Jobs) -> None:
         assert await session.get(Job, job_id) is None
 
 
+async def test_a_result_that_came_late_is_there_for_a_while(jobs: Jobs) -> None:
+    job_id = await jobs.add()
+    lease = await jobs.taken(job_id)
+    jobs.clock.advance(days=8)
+    await jobs.finish(lease)
+    jobs.clock.advance(minutes=59)
+    await jobs.expire()
+    assert (await jobs.read(job_id)).state == JobState.completed
+    jobs.clock.advance(minutes=2)
+    await jobs.expire()
+    assert (await jobs.read(job_id)).state == JobState.expired
+
+
 async def test_what_still_waits_does_not_expire(jobs: Jobs) -> None:
     job_id = await jobs.add()
     jobs.clock.advance(days=30)

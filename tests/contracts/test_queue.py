@@ -3,20 +3,32 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 import pytest
 
 from stentor_common.adapters import resolve
-from stentor_common.queue import QUEUES, Delivery, Message, Queue, QueueUnavailable, dead
+from stentor_common.queue import (
+    QUEUES,
+    Answer,
+    Broker,
+    Delivery,
+    Message,
+    NoAnswer,
+    Queue,
+    QueueUnavailable,
+    dead,
+)
 from stentor_common.testing import eventually
 
 if TYPE_CHECKING:
     from stentor_dev.servers import Servers
 
 NAME = "test.work"
+QUESTIONS = "test.questions"
 DELIVERY_LIMIT = 20
 LIVE = pytest.param("amqp", marks=pytest.mark.live)
 
@@ -38,8 +50,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Queue]:
-    queue: Queue = await resolve(QUEUES, url.partition(":")[0]).open(url)
+async def opened(url: str) -> AsyncIterator[Broker]:
+    queue: Broker = await resolve(QUEUES, url.partition(":")[0]).open(url)
     try:
         yield queue
     finally:
@@ -47,7 +59,7 @@ async def opened(url: str) -> AsyncIterator[Queue]:
 
 
 @pytest.fixture
-async def queue(url: str) -> AsyncIterator[Queue]:
+async def queue(url: str) -> AsyncIterator[Broker]:
     async with opened(url) as found:
         yield found
 
@@ -187,7 +199,119 @@ async def test_who_left_gets_nothing_more(queue: Queue) -> None:
     await depth(queue, NAME, 1)
 
 
-async def test_ping_is_content(queue: Queue) -> None:
+async def shout(question: bytes) -> bytes:
+    return question.upper()
+
+
+@asynccontextmanager
+async def answering(queue: Broker, answer: Answer = shout, at_once: int = 4) -> AsyncIterator[None]:
+    """Somebody answers while the block lasts."""
+    task = asyncio.create_task(queue.answer(QUESTIONS, answer, at_once))
+    try:
+        await eventually(lambda: answered(queue))
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def answered(queue: Broker) -> bool:
+    try:
+        await queue.ask(QUESTIONS, b"", 5)
+    except NoAnswer:
+        return False
+    return True
+
+
+async def test_a_question_is_answered(queue: Broker) -> None:
+    async with answering(queue):
+        assert await queue.ask(QUESTIONS, b"sound", 10) == b"SOUND"
+
+
+async def test_many_questions_get_their_own_answers(queue: Broker) -> None:
+    questions = [f"number {each}".encode() for each in range(50)]
+    async with answering(queue):
+        answers = await asyncio.gather(*(queue.ask(QUESTIONS, each, 10) for each in questions))
+    assert answers == [each.upper() for each in questions]
+
+
+async def test_a_question_may_be_as_large_as_half_a_minute_of_sound(queue: Broker) -> None:
+    large = b"x" * 2_000_000
+    async with answering(queue):
+        assert await queue.ask(QUESTIONS, large, 20) == large.upper()
+
+
+async def test_questions_that_nobody_would_answer_are_refused(queue: Broker) -> None:
+    with pytest.raises(NoAnswer):
+        await queue.ask(QUESTIONS, b"anybody?", 5)
+
+
+async def test_who_waits_in_vain_is_told(queue: Broker) -> None:
+    never = asyncio.Event()
+
+    async def answer(question: bytes) -> bytes:
+        if question:
+            await never.wait()
+        return question
+
+    async with answering(queue, answer):
+        with pytest.raises(NoAnswer, match="within"):
+            await queue.ask(QUESTIONS, b"well?", 0.2)
+
+
+async def test_an_answer_that_goes_wrong_is_no_answer_and_others_go_on(queue: Broker) -> None:
+    async def answer(question: bytes) -> bytes:
+        if question == b"bad":
+            raise ValueError("what is this")
+        return question
+
+    async with answering(queue, answer):
+        with pytest.raises(NoAnswer, match="went wrong"):
+            await queue.ask(QUESTIONS, b"bad", 10)
+        assert await queue.ask(QUESTIONS, b"good", 10) == b"good"
+
+
+async def test_no_more_are_answered_side_by_side_than_was_said(queue: Broker) -> None:
+    at_once = most = 0
+    go_on = asyncio.Event()
+
+    async def answer(question: bytes) -> bytes:
+        nonlocal at_once, most
+        if question:
+            at_once += 1
+            most = max(most, at_once)
+            await go_on.wait()
+            at_once -= 1
+        return question
+
+    async def two_began() -> bool:
+        return at_once == 2
+
+    async with answering(queue, answer, at_once=2):
+        asked = [asyncio.create_task(queue.ask(QUESTIONS, b"x", 10)) for _ in range(6)]
+        await eventually(two_began)
+        go_on.set()
+        await asyncio.gather(*asked)
+    assert most == 2
+
+
+async def test_what_one_began_to_answer_who_then_left_is_answered_by_another(queue: Broker) -> None:
+    began = asyncio.Event()
+
+    async def never(question: bytes) -> bytes:
+        if question:
+            began.set()
+            await asyncio.Event().wait()
+        return question
+
+    async with answering(queue, never):
+        asked = asyncio.create_task(queue.ask(QUESTIONS, b"sound", 20))
+        await began.wait()
+    async with answering(queue):
+        assert await asked == b"SOUND"
+
+
+async def test_ping_is_content(queue: Broker) -> None:
     await queue.ping()
 
 
@@ -241,6 +365,78 @@ async def test_what_is_not_ours_is_moved_aside(url: str, body: bytes) -> None:
             assert delivery.message == ours
             await delivery.ack()
         await depth(queue, dead(NAME), 1)
+
+
+@asynccontextmanager
+async def cable(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """A URL that leads to the same broker, and a way to have all connections by it break."""
+    broker, open_ends = urlsplit(url), set[asyncio.StreamWriter]()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while some := await reader.read(65_536):
+                writer.write(some)
+                await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(broker.hostname, broker.port)
+        open_ends.update((writer, there[1]))
+        await asyncio.gather(carry(reader, there[1]), carry(there[0], writer))
+
+    def pull() -> None:
+        for end in open_ends:
+            end.transport.abort()
+        open_ends.clear()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield url.replace(f":{broker.port}/", f":{port}/"), pull
+        pull()
+
+
+@pytest.mark.parametrize("kind", [LIVE])
+async def test_questions_are_answered_again_after_the_connection_broke(url: str) -> None:
+    async with (
+        cable(url) as (through, pull),
+        opened(through) as asking,
+        opened(through) as other,
+        answering(other),
+    ):
+        assert await asking.ask(QUESTIONS, b"before", 10) == b"BEFORE"
+        pull()
+
+        async def asked() -> bytes:
+            try:
+                return await asking.ask(QUESTIONS, b"after", 5)
+            except (NoAnswer, QueueUnavailable):
+                return b""
+
+        assert await eventually(asked, seconds=30) == b"AFTER"
+
+
+@pytest.mark.parametrize("kind", [LIVE])
+async def test_who_waits_for_an_answer_is_told_when_the_connection_breaks(url: str) -> None:
+    began = asyncio.Event()
+
+    async def never(question: bytes) -> bytes:
+        if question:
+            began.set()
+            await asyncio.Event().wait()
+        return question
+
+    async with (
+        opened(url) as other,
+        answering(other, never),
+        cable(url) as (through, pull),
+        opened(through) as asking,
+    ):
+        waiting = asyncio.create_task(asking.ask(QUESTIONS, b"well?", 30))
+        await began.wait()
+        pull()
+        with pytest.raises(QueueUnavailable):
+            await waiting
 
 
 @pytest.mark.live

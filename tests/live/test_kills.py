@@ -1,11 +1,13 @@
 """Jobs are never lost and never doubled, whatever is killed: real processes, real servers, kill -9."""
 
 import asyncio
+import io
 import json
 import sys
 import tempfile
 import time
 import uuid
+import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,7 @@ from sqlalchemy import text
 
 from stentor_common.db import Database, DatabaseUnavailable
 from stentor_common.jwt import generate_pem
-from stentor_common.testing import sound
+from stentor_common.testing import RATE, sound
 from stentor_dev import databases
 from stentor_dev.distributed import STT, Distributed, programs
 from stentor_dev.service import Service
@@ -35,6 +37,10 @@ TEXTS = ["one"] * 30
 SLOW = 4
 """Seconds of a recording that its script takes about three seconds to play."""
 
+DIARY = "diary"
+"""In which the engine notes every piece that it has played."""
+PARTS = 8
+
 NOT_YET_BELIEVED = (
     "SELECT count(*) FROM job WHERE state = 'queued' AND send_after < now() + interval '1 minute'"
 )
@@ -50,12 +56,14 @@ def folder() -> Iterator[Path]:
 def house(folder: Path) -> Iterator[Distributed]:
     """Two APIs, two workers, short leases, an engine that needs as long as the recording."""
     script = folder / "script.json"
-    script.write_text(json.dumps({"texts": TEXTS, "seconds_per_audio_second": 0.75}))
+    played = {"texts": TEXTS, "seconds_per_audio_second": 0.75, "diary": str(folder / DIARY)}
+    script.write_text(json.dumps(played))
     settings = {
         "STENTOR_AUTH_SIGNING_KEY": generate_pem(),
         "STENTOR_STT_ENGINE": "scripted",
         "STENTOR_STT_MODELS": json.dumps([str(script)]),
         "STENTOR_STT_JOBS_AT_ONCE": str(AT_ONCE),
+        "STENTOR_STT_BATCH": "1",
         "STENTOR_LEASE_SECONDS": str(LEASE_SECONDS),
         "STENTOR_HEARTBEAT_SECONDS": "0.3",
         "STENTOR_SWEEP_SECONDS": "0.3",
@@ -133,7 +141,7 @@ def completed(client: httpx2.Client, job_id: str, *, attempts: int) -> None:
 
 def running(client: httpx2.Client, job_id: str) -> None:
     """Return when the job is in the middle."""
-    eventually(lambda: (job(client, job_id)["progress"] or {}).get("fraction"))
+    eventually(lambda: (job(client, job_id)["progress"] or {}).get("stage") == "transcribing")
 
 
 def only(house: Distributed, worker: str) -> None:
@@ -165,6 +173,37 @@ def test_a_killed_workers_job_is_done_once(house: Distributed, client: httpx2.Cl
     house.kill(WORKERS[0])
     house.start(heir)
     completed(client, job_id, attempts=2)
+
+
+def test_a_killed_workers_job_goes_on_from_the_last_finished_piece(
+    house: Distributed, client: httpx2.Client, folder: Path
+) -> None:
+    only(house, WORKERS[0])
+    answer = client.post("/v1/transcriptions", files={"file": ("a.wav", parts_with_pauses())})
+    job_id = uuid.UUID(answer.json()["id"])
+    stored = f"SELECT count(*) FROM stt_piece WHERE job_id = '{job_id}'"
+    eventually(lambda: int(str(in_database(house, stored))) >= PARTS // 2)
+    house.kill(WORKERS[0])
+    finished = int(str(in_database(house, stored)))
+    before = played(folder)
+    house.start(WORKERS[1])
+    assert over(client, str(job_id))["attempts"] == 2
+    text = client.get(f"/v1/transcriptions/{job_id}", params={"format": "text"}).text
+    assert text.split() == TEXTS * PARTS
+    assert played(folder) - before == PARTS - finished
+
+
+def played(folder: Path) -> int:
+    return len((folder / DIARY).read_text().splitlines())
+
+
+def parts_with_pauses() -> bytes:
+    """Half a second of sound again and again, so far apart that each is heard by itself."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, RATE, 0, "NONE", ""))
+        out.writeframes((b"\x00\x40" * (RATE // 2) + bytes(2 * 3 * RATE)) * PARTS)
+    return file.getvalue()
 
 
 def test_a_worker_that_is_asked_to_end_hands_its_job_back(house: Distributed, client: httpx2.Client) -> None:

@@ -6,7 +6,8 @@ import jiwer
 import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from stentor_dev.prompts import NoPrompts, prompts
+from stentor_dev.debian import NoPackages
+from stentor_dev.prompts import prompts
 from stentor_stt.engines import EngineSettings
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.options import Options
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.models, pytest.mark.live, pytest.mark.timeout(300)]
 def spoken() -> dict[Path, str]:
     try:
         return prompts(CACHE, words=14, count=20)
-    except NoPrompts as reason:
+    except NoPackages as reason:
         pytest.skip(str(reason))
 
 

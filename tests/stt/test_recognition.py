@@ -1,33 +1,35 @@
-"""From a file to a transcript: windows, language, progress, cancelling, failures."""
+"""From a file to a transcript: pieces side by side, language, channels, progress, cancelling, failures."""
 
-import json
-import threading
-import time
+import asyncio
 import wave
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
-from whisper_normalizer.english import EnglishTextNormalizer
 
-from stentor_stt.audio import SAMPLE_RATE, Sound, decode
-from stentor_stt.engines import Engine, EngineSettings, Hearing
+from stentor_common.testing import eventually
+from stentor_stt.audio import SAMPLE_RATE, Decoder, Detector, Plan, Sound
+from stentor_stt.engines import EngineSettings, Heard, Piece
 from stentor_stt.engines.scripted import Script, ScriptedEngine, ScriptedFailure
-from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.errors import AudioTooLong, AudioUnreadable
-from stentor_stt.options import Options
-from stentor_stt.recognition import recognise
-from stentor_stt.supervision import Supervision
+from stentor_stt.options import Options, Spelling, Task
+from stentor_stt.pieces import StoredPiece
+from stentor_stt.recognition import Recognition
 from stentor_stt.transcript import Segment, Transcript
 
-SPEECH = Path(__file__).parents[1] / "speech"
+PLAN = Plan(detector=Detector.SOUND, piece_seconds=6)
+
+Hear = Callable[[Piece], Awaitable[Heard]]
 
 
-def save(path: Path, sound: Sound) -> Path:
+def save(path: Path, *channels: Sound) -> Path:
     with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes((sound * 32_767).astype("<i2").tobytes())
+        file.setparams((len(channels), 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes((np.stack(channels, axis=1) * 32_767).astype("<i2").tobytes())
     return path
 
 
@@ -39,31 +41,35 @@ def silence(seconds: float) -> Sound:
     return np.zeros(int(seconds * SAMPLE_RATE), np.float32)
 
 
-def scripted(
-    *texts: str, fails_after: int | None = None, seconds_per_audio_second: float = 0.0
-) -> ScriptedEngine:
-    script = Script(texts, fails_after=fails_after, seconds_per_audio_second=seconds_per_audio_second)
-    engine = ScriptedEngine(EngineSettings("scripted", Path("unused")), script)
-    engine.load()
-    return engine
+def spoken(*seconds: float) -> Sound:
+    """Stretches of sound, each of which is heard by itself."""
+    return np.concatenate([part for length in seconds for part in (noise(length), silence(3))])
 
 
-class Stopped(Exception):
-    """What whoever watches a recognition raises to end it."""
+def engine(*texts: str, fails_after: int | None = None) -> ScriptedEngine:
+    made = ScriptedEngine(EngineSettings("scripted", Path("unused")), Script(texts, fails_after=fails_after))
+    made.load()
+    return made
 
 
-def stop_when(told: Callable[[], bool]) -> Callable[[], None]:
-    def check() -> None:
-        if told():
-            raise Stopped
-
-    return check
+def hearing(*texts: str) -> Hear:
+    return asked_of(engine(*texts))
 
 
-def transcribe(
-    path: Path, engine: Engine, options: Options | None = None, watch: Supervision | None = None
-) -> Transcript:
-    return recognise(path, engine, options or Options(), watch)
+def asked_of(model: ScriptedEngine) -> Hear:
+    async def hear(piece: Piece) -> Heard:
+        return model.hear([piece])[0]
+
+    return hear
+
+
+def lengths(heard: Piece) -> int:
+    return round(len(heard.sound) / SAMPLE_RATE)
+
+
+async def transcribe(decoder: Decoder, path: Path, hear: Hear, **wanted: Any) -> Transcript:
+    fields: dict[str, Any] = {"options": Options(), "plan": PLAN}
+    return await Recognition(hear, **(fields | wanted)).transcript(decoder, path)
 
 
 @pytest.fixture
@@ -71,197 +77,339 @@ def ten_seconds(tmp_path: Path) -> Path:
     return save(tmp_path / "ten.wav", noise(10))
 
 
-def test_windows_are_joined_on_one_clock(ten_seconds: Path) -> None:
-    found = transcribe(ten_seconds, scripted("Hello there."), watch=Supervision(window_seconds=6))
+@pytest.fixture
+def five_parts(tmp_path: Path) -> Path:
+    """Five stretches of one to five seconds with three seconds of silence after each."""
+    return save(tmp_path / "parts.wav", spoken(1, 2, 3, 4, 5))
+
+
+# Pieces
+
+
+async def test_pieces_are_joined_on_one_clock(decoder: Decoder, ten_seconds: Path) -> None:
+    found = await transcribe(decoder, ten_seconds, hearing("Hello there."))
 
     assert found.text == "Hello there. Hello there."
     assert found.duration_ms == 10_000
-    assert found.segments[-1].end_ms == 10_000
-    assert found.segments[0].end_ms == found.segments[1].start_ms
+    first, second = found.segments
+    assert first.start_ms == first.window_ms == 0
+    assert first.end_ms == second.start_ms == second.window_ms
+    assert second.end_ms == 10_000
 
 
-def test_silence_has_a_transcript_with_nothing_in_it(tmp_path: Path) -> None:
-    found = transcribe(save(tmp_path / "silence.wav", silence(3)), scripted("Hello"))
+async def test_silence_has_a_transcript_with_nothing_in_it(decoder: Decoder, tmp_path: Path) -> None:
+    found = await transcribe(decoder, save(tmp_path / "silence.wav", silence(3)), hearing("Hello"))
 
     assert (found.text, found.language, found.duration_ms, found.confidence) == ("", None, 3_000, None)
 
 
-def test_the_language_of_the_first_speech_is_kept(tmp_path: Path) -> None:
-    path = save(tmp_path / "late.wav", np.concatenate([silence(10), noise(10)]))
-    engine = scripted("Hello")
+async def test_long_silence_is_not_given_to_the_model(decoder: Decoder, five_parts: Path) -> None:
+    heard: list[Piece] = []
 
-    found = transcribe(path, engine, watch=Supervision(window_seconds=5))
+    async def hear(piece: Piece) -> Heard:
+        heard.append(piece)
+        return await hearing("Hello")(piece)
 
-    languages = [options.language for options in engine.asked]
-    assert found.language == "en"
-    assert languages[:2] == [None, None]
-    assert languages[-1] == "en"
+    found = await transcribe(decoder, five_parts, hear)
+
+    assert [lengths(piece) for piece in heard] == [1, 3, 4, 5, 6]
+    starts = [segment.start_ms for segment in found.segments]
+    assert starts == pytest.approx([0, 3_700, 8_700, 14_700, 21_700], abs=40)
 
 
-def test_progress_rises_to_the_whole_length(ten_seconds: Path) -> None:
-    reports: list[tuple[int, int | None]] = []
+async def test_all_of_it_is_given_to_the_model_where_that_is_wanted(
+    decoder: Decoder, five_parts: Path
+) -> None:
+    heard: list[int] = []
 
-    transcribe(
-        ten_seconds,
-        scripted("one", "two"),
-        watch=Supervision(
-            report=lambda done_ms, total_ms: reports.append((done_ms, total_ms)), window_seconds=6
-        ),
+    async def hear(piece: Piece) -> Heard:
+        heard.append(len(piece.sound))
+        return Heard(None, None, ())
+
+    await transcribe(decoder, five_parts, hear, plan=replace(PLAN, detector=Detector.NONE))
+
+    assert sum(heard) == 30 * SAMPLE_RATE
+    assert max(heard) <= 6 * SAMPLE_RATE
+
+
+async def test_several_pieces_are_with_the_model_and_joined_in_order(
+    decoder: Decoder, five_parts: Path
+) -> None:
+    waiting: dict[int, asyncio.Event] = {}
+
+    async def hear(piece: Piece) -> Heard:
+        length = lengths(piece)
+        waiting[length] = asyncio.Event()
+        await waiting[length].wait()
+        return await hearing(str(length))(piece)
+
+    job = asyncio.create_task(
+        transcribe(decoder, five_parts, hear, options=Options(language="en"), in_flight=3)
     )
 
-    done = [each for each, _ in reports]
-    assert done == sorted(done)
-    assert reports[-1] == (10_000, 10_000)
-    assert {total for _, total in reports} == {10_000}
-    assert len(done) > 4
+    async def full() -> bool:
+        return sorted(waiting) == [1, 3, 4]
+
+    await eventually(full)
+    for length in (4, 3, 1, 6, 5):
+
+        async def asked(length: int = length) -> bool:
+            return length in waiting
+
+        await eventually(asked)
+        waiting[length].set()
+    assert (await job).text == "1 3 4 5 6"
 
 
-def test_a_segment_that_ends_after_its_window_does_not_push_the_next(ten_seconds: Path) -> None:
-    class Overlong(ScriptedEngine):
-        def transcribe(self, sound: Sound, options: Options) -> Hearing:
-            segment = Segment(0, 60_000, "long", (), -0.1, 0.0, 1.0, 0.0)
-            return Hearing("en", 1.0, iter([segment]))
+async def test_a_segment_that_ends_after_its_piece_does_not_push_the_next(
+    decoder: Decoder, ten_seconds: Path
+) -> None:
+    async def hear(_: Piece) -> Heard:
+        return Heard("en", 1.0, (Segment(0, 60_000, "long", (), -0.1, 0.0, 1.0, 0.0),))
 
-    engine = Overlong(EngineSettings("scripted", Path("unused")), Script(()))
-
-    first, second = transcribe(ten_seconds, engine, watch=Supervision(window_seconds=6)).segments
+    first, second = (await transcribe(decoder, ten_seconds, hear)).segments
 
     assert first.end_ms == second.start_ms < 6_000
     assert second.end_ms == 10_000
 
 
-def test_cancelling_stops_between_segments(ten_seconds: Path) -> None:
-    done: list[int] = []
+# Language
 
-    with pytest.raises(Stopped):
-        transcribe(
-            ten_seconds,
-            scripted("one", "two", "three", "four"),
-            watch=Supervision(
-                report=lambda done_ms, _: done.append(done_ms), check=stop_when(lambda: len(done) == 2)
-            ),
+
+async def test_the_first_piece_with_speech_goes_alone_and_settles_the_language(
+    decoder: Decoder, five_parts: Path
+) -> None:
+    asked: list[str | None] = []
+    together = 0
+
+    async def hear(piece: Piece) -> Heard:
+        nonlocal together
+        together += 1
+        alone = together == 1
+        asked.append(piece.options.language)
+        await asyncio.sleep(0)
+        together -= 1
+        if len(asked) == 1:
+            return Heard(None, None, ())
+        assert alone or piece.options.language == "fr"
+        return Heard("fr", 0.9, (Segment(0, 100, "oui", (), -0.1, 0.0, 1.0, 0.0),))
+
+    found = await transcribe(decoder, five_parts, hear)
+
+    assert asked == [None, None, "fr", "fr", "fr"]
+    assert (found.language, found.language_confidence) == ("fr", 0.9)
+
+
+async def test_a_short_piece_of_which_the_model_is_not_sure_settles_nothing(
+    decoder: Decoder, five_parts: Path
+) -> None:
+    guesses = iter([("cy", 0.3), ("nl", 0.5), ("de", 0.7)])
+    asked: list[str | None] = []
+
+    async def hear(piece: Piece) -> Heard:
+        asked.append(piece.options.language)
+        language, confidence = (
+            next(guesses) if piece.options.language is None else (piece.options.language, 1.0)
         )
+        return Heard(language, confidence, (Segment(0, 100, "ja", (), -0.1, 0.0, 1.0, 0.0),))
 
-    assert done == [2_500, 5_000]
+    found = await transcribe(decoder, five_parts, hear)
+
+    assert asked == [None, None, None, "de", "de"]
+    assert (found.language, found.language_confidence) == ("de", 0.7)
 
 
-@pytest.mark.parametrize("cause", ["cancel", "engine fails", "report fails"])
-def test_the_decoder_ends_with_the_job(tmp_path: Path, cause: str) -> None:
+async def test_a_translation_is_english_whatever_was_spoken(decoder: Decoder, ten_seconds: Path) -> None:
+    options = Options(language="fr", task=Task.TRANSLATE)
+
+    found = await transcribe(decoder, ten_seconds, hearing("Hello"), options=options)
+
+    assert (found.language, found.text_language, found.language_confidence) == ("fr", "en", 1.0)
+
+
+# Channels, clips, spelling
+
+
+async def test_channels_are_heard_by_themselves_and_told_in_the_order_of_speech(
+    decoder: Decoder, tmp_path: Path
+) -> None:
+    left = np.concatenate([noise(2), silence(4), noise(2), silence(4)])
+    right = np.concatenate([silence(3), noise(2), silence(4), noise(3)])
+    path = save(tmp_path / "call.wav", left, right)
+
+    found = await transcribe(decoder, path, hearing("Hello"), plan=replace(PLAN, split_channels=True))
+
+    assert [segment.channel for segment in found.segments] == [0, 1, 0, 1]
+    assert [word.channel for word in found.words] == [0, 1, 0, 1]
+    assert found.text == "Hello Hello Hello Hello"
+    assert [segment.start_ms for segment in found.segments] == pytest.approx([0, 2_700, 5_700, 8_700], abs=40)
+
+
+async def test_channels_may_speak_at_the_same_time(decoder: Decoder, tmp_path: Path) -> None:
+    path = save(tmp_path / "call.wav", noise(4), noise(4))
+
+    found = await transcribe(decoder, path, hearing("Hello"), plan=replace(PLAN, split_channels=True))
+
+    assert [(s.start_ms, s.end_ms, s.channel) for s in found.segments] == [(0, 4_000, 0), (0, 4_000, 1)]
+
+
+async def test_times_of_a_clip_count_from_the_recordings_start(decoder: Decoder, five_parts: Path) -> None:
+    plan = replace(PLAN, start_ms=9_000, end_ms=16_000)
+
+    found = await transcribe(decoder, five_parts, hearing("Hello"), plan=plan)
+
+    assert [(s.start_ms, s.end_ms) for s in found.segments] == [
+        (9_000, pytest.approx(12_300, abs=40)),
+        (pytest.approx(14_700, abs=40), 16_000),
+    ]
+    assert found.duration_ms == 30_000
+
+
+async def test_spellings_are_in_text_and_words(decoder: Decoder, ten_seconds: Path) -> None:
+    options = Options(spelling=(Spelling("sten tor", "Stentor"),))
+
+    found = await transcribe(decoder, ten_seconds, hearing("This is Sten Tor, loud."), options=options)
+
+    assert found.text == "This is Stentor, loud. This is Stentor, loud."
+    assert [word.text for word in found.words] == ["This", "is", "Stentor,", "loud."] * 2
+
+
+# Progress, cancelling, failures
+
+
+@pytest.mark.parametrize("clip", [(0, None), (8_000, 24_000)])
+async def test_progress_rises_to_the_whole_length(
+    decoder: Decoder, five_parts: Path, clip: tuple[int, int | None]
+) -> None:
+    reports: list[tuple[int, int | None]] = []
+    start_ms, end_ms = clip
+    plan = replace(PLAN, start_ms=start_ms, end_ms=end_ms)
+
+    await transcribe(
+        decoder, five_parts, hearing("one"), plan=plan, report=lambda *told: reports.append(told)
+    )
+
+    done = [each for each, _ in reports]
+    whole = (end_ms or 30_000) - start_ms
+    assert done == sorted(done)
+    assert {total for _, total in reports} == {whole}
+    assert done[-1] == pytest.approx(whole, abs=3_000)
+    assert len(set(done)) > 2
+
+
+async def test_cancelling_gives_up_what_waits_and_ends_decoding(decoder: Decoder, tmp_path: Path) -> None:
+    path = save(tmp_path / "long.wav", noise(120))
+    asked, given_up = asyncio.Event(), 0
+
+    async def hear(_: Piece) -> Heard:
+        nonlocal given_up
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            given_up += 1
+            raise
+        raise AssertionError
+
+    job = asyncio.create_task(transcribe(decoder, path, hear, options=Options(language="en"), in_flight=4))
+    await asked.wait()
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+
+    assert 1 <= given_up <= 4
+    await nothing_is_decoded()
+
+
+@pytest.mark.parametrize("cause", ["engine", "report"])
+async def test_decoding_ends_with_a_job_that_fails(decoder: Decoder, tmp_path: Path, cause: str) -> None:
     path = save(tmp_path / "long.wav", noise(120))
 
-    def report(done_ms: int, total_ms: int | None) -> None:
-        if cause == "report fails":
-            raise OSError("database gone")
+    def report(_done_ms: int, _total_ms: int | None) -> None:
+        if cause == "report":
+            raise OSError("no room")
 
-    with pytest.raises((Stopped, ScriptedFailure, OSError)):
-        transcribe(
-            path,
-            scripted("one", fails_after=0 if cause == "engine fails" else None),
-            watch=Supervision(report=report, check=stop_when(lambda: cause == "cancel"), window_seconds=5),
-        )
+    model = engine("one", fails_after=0 if cause == "engine" else None)
+    with pytest.raises((ScriptedFailure, OSError)):
+        await transcribe(decoder, path, asked_of(model), report=report)
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "stt-decoder"]
+    await nothing_is_decoded()
 
 
-def test_what_is_wrong_with_the_recording_is_said(tmp_path: Path) -> None:
+async def nothing_is_decoded() -> None:
+    async def idle() -> bool:
+        return not any(server.children() for server in psutil.Process().children())
+
+    await eventually(idle)
+
+
+async def test_what_is_wrong_with_the_recording_is_said(decoder: Decoder, tmp_path: Path) -> None:
     path = tmp_path / "letter.mp3"
     path.write_text("Dear Sir, " * 500)
 
     with pytest.raises(AudioUnreadable):
-        transcribe(path, scripted("Hello"))
+        await transcribe(decoder, path, hearing("Hello"))
 
 
-def test_a_recording_over_the_limit_is_refused(ten_seconds: Path) -> None:
+async def test_a_recording_over_the_limit_is_refused(decoder: Decoder, ten_seconds: Path) -> None:
     with pytest.raises(AudioTooLong):
-        transcribe(ten_seconds, scripted("Hello"), watch=Supervision(max_seconds=8))
+        await transcribe(decoder, ten_seconds, hearing("Hello"), plan=replace(PLAN, max_seconds=8))
 
 
-def test_a_failing_engine_is_not_hidden(ten_seconds: Path) -> None:
-    with pytest.raises(ScriptedFailure):
-        transcribe(ten_seconds, scripted("one", "two", fails_after=1))
+# What was heard before
 
 
-def test_the_decoder_is_one_window_ahead_and_no_further(tmp_path: Path) -> None:
-    second_cut = threading.Event()
-    cuts: list[int] = []
-    cuts_when_reported: list[int] = []
+class Notes:
+    """Keeps pieces as long as a test."""
 
-    class Counting(ScriptedEngine):
-        def speech(self, sound: Sound) -> list[tuple[int, int]]:
-            # Asked once for every cut in the decoder's thread, and by the engine itself in ours.
-            if threading.current_thread().name == "stt-decoder":
-                cuts.append(len(sound))
-                if len(cuts) == 2:
-                    second_cut.set()
-            return super().speech(sound)
+    def __init__(self, *before: StoredPiece) -> None:
+        self.before = before
+        self.kept: list[StoredPiece] = []
+        self.more_expected = False
 
-    def report(_done_ms: int, _total_ms: int | None) -> None:
-        assert second_cut.wait(10)
-        cuts_when_reported.append(len(cuts))
+    async def finished(self) -> tuple[StoredPiece, ...]:
+        return self.before
 
-    engine = Counting(EngineSettings("scripted", Path("unused")), Script(("one",)))
-    engine.load()
-    transcribe(
-        save(tmp_path / "long.wav", noise(60)),
-        engine,
-        watch=Supervision(report=report, window_seconds=10),
-    )
+    def expect_more(self) -> None:
+        self.more_expected = True
 
-    while_windows_were_heard = cuts_when_reported[: 2 * len(cuts) : 2]
-    assert all(cut <= number + 2 for number, cut in enumerate(while_windows_were_heard))
+    def keep(self, piece: StoredPiece) -> None:
+        self.kept.append(piece)
 
 
-# With a real model
+async def test_what_was_heard_before_is_not_heard_again(decoder: Decoder, five_parts: Path) -> None:
+    first_run = Notes()
+    whole = await transcribe(decoder, five_parts, hearing("Hello you"), memory=first_run)
+    heard: list[int] = []
+
+    async def hear(piece: Piece) -> Heard:
+        heard.append(lengths(piece))
+        assert piece.options.language == "en"
+        return await hearing("Hello you")(piece)
+
+    second_run = Notes(*(piece for piece in first_run.kept if piece.number in (0, 1, 3)))
+    again = await transcribe(decoder, five_parts, hear, memory=second_run)
+
+    assert sorted(heard) == [4, 6]
+    assert sorted(piece.number for piece in second_run.kept) == [2, 4]
+    assert again == whole
 
 
-@pytest.fixture(scope="module")
-def whisper(tmp_path_factory: pytest.TempPathFactory) -> WhisperEngine:
-    engine = WhisperEngine(EngineSettings("whisper-tiny.en", tmp_path_factory.mktemp("data"), offline=True))
-    engine.load()
-    return engine
+async def test_pieces_that_were_cut_otherwise_are_heard_again(decoder: Decoder, five_parts: Path) -> None:
+    first_run, second_run = Notes(), Notes()
+    await transcribe(decoder, five_parts, hearing("Hello"), memory=first_run)
+    second_run.before = tuple(replace(piece, end_sample=piece.end_sample + 1) for piece in first_run.kept)
+
+    await transcribe(decoder, five_parts, hearing("Hello"), memory=second_run)
+
+    assert len(second_run.kept) == 5
 
 
-def read_aloud(pause_seconds: float, times: int) -> tuple[Sound, str]:
-    """The recorded sentences one after the other, several times, and what they say."""
-    texts = json.loads((SPEECH / "texts.json").read_text())
-    parts = [part for clip in texts for part in (*decode(SPEECH / clip), silence(pause_seconds))]
-    return np.concatenate(parts * times), " ".join([*texts.values()] * times)
-
-
-@pytest.mark.models
-def test_nothing_is_lost_or_doubled_where_windows_meet(tmp_path: Path, whisper: WhisperEngine) -> None:
-    sound, said = read_aloud(pause_seconds=0.8, times=4)
-    path = save(tmp_path / "long.wav", sound)
-
-    found = transcribe(path, whisper, watch=Supervision(window_seconds=20))
-
-    plain = EnglishTextNormalizer()
-    heard, expected = plain(found.text).split(), plain(said).split()
-    assert abs(len(heard) - len(expected)) <= 0.02 * len(expected)
-    assert heard.count("dashwood") == 4
-    assert heard.count("selfish") == 4
-    times = [time for word in found.words for time in (word.start_ms, word.end_ms)]
-    assert times == sorted(times)
-    assert times[-1] <= found.duration_ms == len(sound) * 1000 // SAMPLE_RATE
-
-
-@pytest.mark.models
-def test_a_cancelled_job_leaves_the_model_within_a_second_or_two(
-    tmp_path: Path, whisper: WhisperEngine
+async def test_it_is_known_whether_there_are_more_pieces(
+    decoder: Decoder, ten_seconds: Path, tmp_path: Path
 ) -> None:
-    sound, _ = read_aloud(pause_seconds=0.5, times=20)
-    path = save(tmp_path / "long.wav", sound)
-    cancelled = threading.Event()
-    cancelled_at: list[float] = []
+    one, two = Notes(), Notes()
+    await transcribe(decoder, save(tmp_path / "short.wav", noise(2)), hearing("Hello"), memory=one)
+    await transcribe(decoder, ten_seconds, hearing("Hello"), memory=two)
 
-    def cancel() -> None:
-        cancelled_at.append(time.monotonic())
-        cancelled.set()
-
-    timer = threading.Timer(1.0, cancel)
-    timer.start()
-    with pytest.raises(Stopped):
-        transcribe(path, whisper, watch=Supervision(check=stop_when(cancelled.is_set)))
-
-    timer.join()
-    assert time.monotonic() - cancelled_at[0] < 2
+    assert (one.more_expected, two.more_expected) == (False, True)

@@ -1,9 +1,14 @@
 """Subtitles: valid files, and cues that a person can read."""
 
+import html
 import re
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+import srt
+import webvtt
 
 from stentor_stt.subtitles import CueShape, cues, to_srt, to_text, to_vtt
 from stentor_stt.transcript import Segment, Transcript, Word, joined
@@ -109,6 +114,29 @@ def test_a_pause_ends_the_cue() -> None:
     assert shown(transcript("so he waited and then went", words)) == [("so he waited",), ("and then went",)]
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_cue_is_of_one_speaker(timed: bool) -> None:
+    said = [("A", "Are you"), ("B", "Yes I am"), ("A", "sure")]
+    segments = []
+    for start, (speaker, text) in zip((0, 500, 1_000), said, strict=True):
+        words = [replace(word.shifted(start), speaker=speaker) for word in spoken(text, ms_a_word=150)]
+        segment = Segment(start, start + 450, text, tuple(words), -0.1, 0.0, 1.0, 0.0, speaker=speaker)
+        segments.append(segment if timed else replace(segment, words=()))
+    found = joined([(0, segments)], duration_ms=1_500, language="en", language_confidence=1.0)
+
+    assert shown(found) == [("Are you",), ("Yes I am",), ("sure",)]
+
+
+def test_people_who_speak_at_once_have_cues_that_overlap() -> None:
+    left, right = (
+        Segment(start, start + 4_000, text, (), -0.1, 0.0, 1.0, 0.0, channel=channel)
+        for channel, start, text in ((0, 0, "What do you mean?"), (1, 1_000, "Nothing at all."))
+    )
+    found = Transcript("What do you mean? Nothing at all.", "en", 1.0, 5_000, (left, right))
+
+    assert [(cue.start_ms, cue.end_ms) for cue in cues(found)] == [(0, 4_000), (1_000, 5_000)]
+
+
 def test_a_full_cue_ends_at_a_comma_where_there_is_one() -> None:
     text = "If they had been asked about it then and there, they would have said that nobody knew"
 
@@ -123,6 +151,25 @@ def test_a_short_cue_stays_up_for_a_second_when_there_is_room() -> None:
     first = cues(transcript("Oh! Really", words))[0]
 
     assert (first.start_ms, first.end_ms) == (1_000, 2_000)
+
+
+def test_what_was_said_fast_stays_up_to_be_read_when_there_is_room() -> None:
+    text = "incomprehensibilities notwithstanding, she replied"
+    fast = spoken(text, ms_a_word=300)
+    later = [word.shifted(9_000) for word in spoken("Oh!")]
+
+    first = cues(transcript(f"{text} Oh!", [*fast, *later]))[0]
+
+    assert fast[-1].end_ms == 1_200
+    assert first.end_ms == len("".join(first.lines)) * 1_000 // 17 + 1
+
+
+def test_reading_time_is_not_taken_from_the_next_cue() -> None:
+    text = "incomprehensibilities notwithstanding. Oh!"
+
+    first, second = cues(transcript(text, spoken(text, ms_a_word=600)))
+
+    assert first.end_ms == second.start_ms
 
 
 def test_a_word_of_no_length_is_still_shown() -> None:
@@ -140,6 +187,41 @@ def test_text_without_spaces_is_cut_by_its_width(timed: bool) -> None:
 
     assert "".join(line for lines in found for line in lines) == text
     assert all(len(line) <= 21 for lines in found for line in lines)
+
+
+TROUBLE = [
+    AUSTEN,
+    "a <b> & --> c. 1811\u2028 <i>1812</i> -- NOTE that 00:00:01.000 --> 00:00:02.000. STYLE ::cue { }",
+    "WEBVTT. X-TIMESTAMP-MAP=LOCAL. {\\an8} A line. &amp; so on &lrm; ‏שלום‏. 1. 2. 3.",
+    "むかしむかしあるところに、おじいさんとおばあさんがすんでいました。",
+]
+
+
+@pytest.mark.parametrize("text", TROUBLE)
+@pytest.mark.parametrize("timed", [True, False])
+def test_other_peoples_parsers_read_the_same_cues(text: str, timed: bool) -> None:
+    words = spoken(text, ms_a_word=350)
+    found = transcript(text, words if timed else None, words[-1].end_ms)
+    expected = [("\n".join(cue.lines), cue.start_ms, cue.end_ms) for cue in cues(found)]
+
+    from_srt = list(srt.parse(to_srt(found)))
+    assert [each.index for each in from_srt] == list(range(1, len(expected) + 1))
+    assert [(each.content, _ms(each.start), _ms(each.end)) for each in from_srt] == [
+        (shown.replace("-->", "→"), start, end) for shown, start, end in expected
+    ]
+    from_vtt = webvtt.from_string(to_vtt(found)).captions
+    assert [html.unescape(each.raw_text) for each in from_vtt] == [shown for shown, _, _ in expected]
+    times = [(_of_clock(each.start), _of_clock(each.end)) for each in from_vtt]
+    assert times == [(start, end) for _, start, end in expected]
+
+
+def _ms(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)
+
+
+def _of_clock(shown: str) -> int:
+    hours, minutes, seconds = shown.split(":")
+    return _ms(timedelta(hours=int(hours), minutes=int(minutes), milliseconds=int(seconds.replace(".", ""))))
 
 
 def test_nothing_said_gives_empty_but_valid_files() -> None:

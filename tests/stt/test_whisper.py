@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from stentor_stt.audio import SAMPLE_RATE, Sound, decode
+from stentor_stt.audio import SAMPLE_RATE, Sound
+from stentor_stt.decoder.reading import decode
 from stentor_stt.engines import EngineSettings
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage

@@ -17,7 +17,7 @@ class MissingExtra(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Where an implementation lives (`module:attribute`), the library it stands on, and the extra that
+    """Where an implementation lives (`module:attribute`, or a whole module), the library it stands on, and the extra that
     brings that."""
 
     path: str
@@ -32,7 +32,8 @@ def resolve(table: Mapping[str, Adapter], name: str) -> Any:
         raise _unknown(table, name)
     module, _, attribute = adapter.path.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
     except ModuleNotFoundError as error:
         if adapter.extra is None or (error.name or "").startswith("stentor_"):
             raise

@@ -68,13 +68,19 @@ class Authenticator(Protocol):
     async def close(self) -> None: ...
 
 
+NO_CREDENTIAL = frozenset({"", "none", "anonymous"})
+"""What those send who have none, but whose client insists on one."""
+
+
 def credential_in(headers: Mapping[str, str]) -> str | None:
     """The credential of a request, in any of the spellings clients use; None when there is none.
 
-    `Authorization: Bearer X`, `Authorization: Token X`, `Authorization: X` and `x-access-token: X`.
+    `Authorization: Bearer X`, `Authorization: Token X`, `Authorization: X` and `x-access-token: X`; X is
+    `none` or `anonymous` where a client wants one and its user has none.
     """
     sent = headers.get("authorization", "").strip()
     scheme, _, value = sent.partition(" ")
     if scheme.lower() in ("bearer", "token"):
         sent = value.strip()
-    return sent or headers.get("x-access-token", "").strip() or None
+    sent = sent or headers.get("x-access-token", "").strip()
+    return None if sent.lower() in NO_CREDENTIAL else sent

@@ -2,18 +2,64 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Boolean, String, Text, Uuid, delete, select
+from pydantic import TypeAdapter
+from sqlalchemy import JSON, Boolean, String, Text, Uuid, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stentor_common.db import Base, UtcDateTime
+from stentor_common.engines import EngineState
+from stentor_common.errors import NotFound
 
 REPORT_SECONDS = 20
 FRESH = timedelta(seconds=3 * REPORT_SECONDS)
 FORGET = timedelta(days=7)
+
+
+class UnknownModel(NotFound):
+    code = "model_not_found"
+
+    def __init__(self, name: str, served: Sequence[str]) -> None:
+        super().__init__(
+            f"the model {name[:200]!r} is not served here; served are {', '.join(served) or 'none'}",
+            param="model",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What a model does, in one process or in all together."""
+
+    state: EngineState = EngineState.idle
+    pinned: bool = False
+    """It stays in memory."""
+    copies: int = 0
+    """Processes that hold it."""
+    memory_bytes: int | None = None
+    """What it fills there; None when nobody can tell."""
+    jobs: int = 0
+    """Jobs and live sessions that it works for."""
+    last_used: datetime | None = None
+    source: str = ""
+    """Where its weights come from: package, folder, hub cache, hub."""
+
+    def with_copy(self, other: "ModelStatus") -> "ModelStatus":
+        """Both processes together."""
+        memory = [each for each in (self.memory_bytes, other.memory_bytes) if each is not None]
+        used = [each for each in (self.last_used, other.last_used) if each is not None]
+        return ModelStatus(
+            state=max(self.state, other.state, key=list(EngineState).index),
+            pinned=self.pinned or other.pinned,
+            copies=self.copies + other.copies,
+            memory_bytes=sum(memory) if memory else None,
+            jobs=self.jobs + other.jobs,
+            last_used=max(used, default=None),
+            source=self.source or other.source,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +73,15 @@ class Offer:
     available: bool
     reason: str
     """Why not, and what to do; empty when it is available."""
-    loaded: bool = False
+    status: ModelStatus = field(default_factory=ModelStatus)
+
+    @property
+    def loaded(self) -> bool:
+        return self.status.state == EngineState.loaded
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.capability, self.provider, self.model
 
 
 class OfferRow(Base):
@@ -40,6 +94,8 @@ class OfferRow(Base):
     available: Mapped[bool] = mapped_column(Boolean)
     loaded: Mapped[bool] = mapped_column(Boolean)
     reason: Mapped[str] = mapped_column(Text)
+    status: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """None from a process of an earlier release."""
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
@@ -60,6 +116,7 @@ class OfferRepository:
                 available=offer.available,
                 loaded=offer.loaded,
                 reason=offer.reason,
+                status=_STATUS.dump_python(offer.status, mode="json"),
                 seen_at=now,
             )
             for offer in offers
@@ -71,22 +128,37 @@ class OfferRepository:
         for row in rows:
             row.loaded, row.seen_at = False, row.seen_at - FRESH
 
-    async def known(self, now: datetime) -> Sequence[Offer]:
-        """Each offer once, in the best light any process puts it."""
+    async def known(
+        self, now: datetime, own: Sequence[Offer] = (), process_id: uuid.UUID | None = None
+    ) -> Sequence[Offer]:
+        """Each offer once, in the best light any process puts it; a model with its status in all of them.
+
+        `own` is what this process would report now, in place of what it reported last.
+        """
+        rows = await self._session.scalars(select(OfferRow).order_by(OfferRow.seen_at))
+        found = [_as_seen(row, now) for row in rows if row.process_id != process_id]
         best: dict[tuple[str, str, str], Offer] = {}
-        for row in await self._session.scalars(select(OfferRow).order_by(OfferRow.seen_at)):
-            offer = _as_seen(row, now)
-            key = (offer.capability, offer.provider, offer.model)
-            if key not in best or _rank(offer) >= _rank(best[key]):
-                best[key] = offer
+        for offer in (*found, *own):
+            other = best.get(offer.key)
+            best[offer.key] = _together(other, offer) if other else offer
         return [best[key] for key in sorted(best)]
 
 
+_STATUS = TypeAdapter(ModelStatus)
+
+
 def _as_seen(row: OfferRow, now: datetime) -> Offer:
-    asleep = row.available and now - row.seen_at > FRESH
-    reason = f"no worker has reported it since {row.seen_at:%Y-%m-%d %H:%M} UTC" if asleep else row.reason
-    return Offer(row.capability, row.provider, row.model, row.available and not asleep, reason, row.loaded)
+    status = _STATUS.validate_python(row.status) if row.status else ModelStatus()
+    if now - row.seen_at <= FRESH:
+        return Offer(row.capability, row.provider, row.model, row.available, row.reason, status)
+    # Nobody there: whatever it held is gone.
+    gone = ModelStatus(last_used=status.last_used, source=status.source)
+    reason = row.reason
+    if row.available:
+        reason = f"no worker has reported it since {row.seen_at:%Y-%m-%d %H:%M} UTC"
+    return Offer(row.capability, row.provider, row.model, False, reason, gone)
 
 
-def _rank(offer: Offer) -> tuple[bool, bool]:
-    return offer.available, offer.loaded
+def _together(one: Offer, other: Offer) -> Offer:
+    better = max(other, one, key=lambda offer: (offer.available, offer.loaded))
+    return replace(better, status=one.status.with_copy(other.status))

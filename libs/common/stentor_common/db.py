@@ -1,7 +1,8 @@
 """Engine, sessions and the declarative base that all tables share."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,8 +75,9 @@ class Database:
             if self.sqlite
             else self.engine.execution_options(isolation_level=AUTOCOMMIT)
         )
-        driver = () if self.sqlite else (resolve(DRIVERS, "postgresql"),)
-        self._away = (OperationalError, InterfaceError, PoolTimeout, OSError, *driver)
+        # SQLite's own error comes from where the library below does not wrap it: where a transaction begins.
+        driver = sqlite3.OperationalError if self.sqlite else resolve(DRIVERS, "postgresql")
+        self._away = (OperationalError, InterfaceError, PoolTimeout, OSError, driver)
         self._write = async_sessionmaker(self.engine, expire_on_commit=False)
         self._read = async_sessionmaker(self._readers, expire_on_commit=False)
 
@@ -156,5 +158,12 @@ def _sqlite_writer(url: str) -> AsyncEngine:
             # come back with a transaction that nobody ends.
             connection.invalidate()
             raise
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def let_go(connection: Any, _: Any, __: Any) -> None:
+        # While a cursor of it is held anywhere, by a traceback for example, a connection that is closed keeps
+        # its transaction, and with it the lock.
+        with suppress(Exception):
+            connection.rollback()
 
     return engine

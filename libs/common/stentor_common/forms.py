@@ -1,5 +1,6 @@
 """Request bodies of contracts that take JSON, url-encoded forms and multipart alike."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from stentor_common.errors import BadInput
+from stentor_common.errors import BadInput, TooLarge
 from stentor_common.multipart import parts
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,6 +37,17 @@ async def read_fields(request: Request) -> Mapping[str, Any]:
         return _gathered(parse_qsl(body.decode(), keep_blank_values=True))
     except ValueError:
         raise BadInput("the body is neither a form nor JSON") from None
+
+
+async def read_large_json(request: Request, max_bytes: int) -> Mapping[str, Any]:
+    """The object of a body that may hold a file, written as text. Raises BadInput, TooLarge."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLarge(f"the request body is larger than {max_bytes} bytes, the limit for JSON here")
+    # Long enough to keep others waiting.
+    return await asyncio.to_thread(_json_object, bytes(body))
 
 
 def checked(model: type[M], fields: Mapping[str, Any]) -> M:

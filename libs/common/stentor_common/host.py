@@ -1,9 +1,10 @@
 """One factory for every web process: one service in a pod, all of them in the all-in-one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
@@ -18,6 +19,8 @@ from stentor_common import catalog_api, health
 from stentor_common.auth import Authenticator
 from stentor_common.errors import AppError
 from stentor_common.jobs import api as jobs_api
+from stentor_common.jobs import deferred_api
+from stentor_common.jobs.answer import ClientGone
 from stentor_common.middleware import QUIET, CatchCrash, LimitBody, RequestLog, StripSlash
 from stentor_common.problems import (
     ErrorBody,
@@ -30,6 +33,7 @@ from stentor_common.problems import (
 )
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
+from stentor_common.webhooks import api as webhooks_api
 
 TITLE, VERSION = "Stentor", "1"
 FORM_SLACK_BYTES = 2 * 1024 * 1024
@@ -50,10 +54,13 @@ def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Aut
     app.state.runtime = runtime
     app.state.authenticator = authenticator
     app.state.settings = {type(own): own for own in (service.settings for service in services) if own}
+    app.state.resources = {type(each): each for service in services for each in service.resources}
+    app.state.services = services
     for service in services:
-        for router in (*service.file_routers, *service.routers):
+        for router in (*service.file_routers, *service.raw_routers, *service.routers):
             app.include_router(router)
-    for router in (jobs_api.router, catalog_api.router, health.router):
+    shared = (jobs_api, deferred_api, webhooks_api, catalog_api, health)
+    for router in (each.router for each in shared):
         app.include_router(router)
     _measure(app, runtime)
     _render_errors(app, {prefix: style for s in services for prefix, style in s.error_styles.items()})
@@ -62,7 +69,8 @@ def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Aut
     app.add_middleware(
         LimitBody,
         usual=runtime.settings.max_body_bytes,
-        larger=dict.fromkeys(_file_paths(services), largest),
+        forms=dict.fromkeys(_paths(router for s in services for router in s.file_routers), largest),
+        raw=dict.fromkeys(_paths(router for s in services for router in s.raw_routers), largest),
     )
     app.add_middleware(StripSlash)
     app.add_middleware(
@@ -108,8 +116,8 @@ def _drop_validation_errors(document: dict[str, Any]) -> None:
         document["components"].get("schemas", {}).pop(name, None)
 
 
-def _file_paths(services: Sequence[Service]) -> list[str]:
-    routes = (route for s in services for router in s.file_routers for route in router.routes)
+def _paths(routers: Iterable[APIRouter]) -> list[str]:
+    routes = (route for router in routers for route in router.routes)
     return [route.path for route in routes if isinstance(route, APIRoute)]
 
 
@@ -131,6 +139,8 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
     def render(request: Request, problem: Problem) -> Response:
         path = request.url.path
         prefix = next((prefix for prefix in longest_first if path.startswith(prefix)), None)
+        request_id = request.scope.get("state", {}).get("request_id", "")
+        problem = replace(problem, path=path, request_id=request_id)
         return styles[prefix](problem) if prefix else envelope(problem)
 
     async def app_error(request: Request, error: Exception) -> Response:
@@ -145,6 +155,10 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
         assert isinstance(error, RequestValidationError)
         return render(request, from_validation(error))
 
+    async def gone(_request: Request, _error: Exception) -> Response:
+        # Nobody reads it; the log shows why there was no answer.
+        return Response(status_code=499)
+
     def crash(request: Request) -> Response:
         request_id = request.scope.get("state", {}).get("request_id", "")
         message = f"something went wrong on our side; the log knows it as request {request_id}"
@@ -153,4 +167,5 @@ def _render_errors(app: FastAPI, styles: Mapping[str, ErrorStyle]) -> None:
     app.add_exception_handler(AppError, app_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(ClientGone, gone)
     app.add_middleware(CatchCrash, render=crash)

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200)
+BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
@@ -20,6 +21,9 @@ class Metrics:
     run_time: Histogram
     media_seconds: Counter
     real_time_factor: Histogram
+    webhooks: Counter
+    batch_pieces: Histogram
+    pieces_waiting: Gauge
 
 
 def open_metrics() -> Metrics:
@@ -63,4 +67,31 @@ def open_metrics() -> Metrics:
             registry=registry,
             buckets=FACTORS,
         ),
+        webhooks=Counter(
+            "stentor_webhook_attempts",
+            "Attempts to deliver a webhook, by its state afterwards: pending will be tried again.",
+            ["style", "state"],
+            registry=registry,
+        ),
+        batch_pieces=_batch_pieces(registry),
+        pieces_waiting=_pieces_waiting(registry),
+    )
+
+
+def _batch_pieces(registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        "stentor_batch_pieces",
+        "Pieces of sound that a model heard at once.",
+        ["model"],
+        registry=registry,
+        buckets=BATCHES,
+    )
+
+
+def _pieces_waiting(registry: CollectorRegistry) -> Gauge:
+    return Gauge(
+        "stentor_pieces_waiting",
+        "Pieces of sound that wait for their turn at a model of this process.",
+        ["model"],
+        registry=registry,
     )

@@ -32,14 +32,15 @@ class StripSlash:
 
 
 class LimitBody:
-    """Bounds what a request may send: `usual` bytes, or, for a form, those of its path in `larger`. Only
-    forms are read as a stream; any other body is held in memory.
+    """Bounds what a request may send: `usual` bytes, or those of its path in `forms`, if it is a form, or
+    in `raw`, whatever it is. Only these are read as a stream; any other body is held in memory.
 
     The framework's own bound answers in plain text, without the number, whatever the contract of the path.
     """
 
-    def __init__(self, app: ASGIApp, usual: int, larger: Mapping[str, int]) -> None:
-        self._app, self._usual, self._larger = app, usual, larger
+    def __init__(self, app: ASGIApp, usual: int, forms: Mapping[str, int], raw: Mapping[str, int]) -> None:
+        self._app, self._usual, self._raw = app, usual, raw
+        self._forms = {**raw, **forms}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +48,7 @@ class LimitBody:
             return
         headers = Headers(scope=scope)
         form = headers.get("content-type", "").lower().startswith("multipart/form-data")
-        limit = self._larger.get(scope["path"], self._usual) if form else self._usual
+        limit = (self._forms if form else self._raw).get(scope["path"], self._usual)
         announced = headers.get("content-length", "")
         taken = int(announced) if announced.isdigit() and int(announced) > limit else 0
 

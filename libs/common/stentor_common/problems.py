@@ -33,6 +33,9 @@ class Problem:
     message: str
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    """What was asked for, and the id of the request: some contracts tell them."""
+    request_id: str = ""
 
 
 class ErrorDetail(Wire):
@@ -55,10 +58,14 @@ ErrorStyle = Callable[[Problem], Response]
 
 def envelope(problem: Problem) -> Response:
     """The shape of all `/v1` paths: the one OpenAI's clients read."""
+    return JSONResponse(error_body(problem).model_dump(), problem.status, dict(problem.headers))
+
+
+def error_body(problem: Problem) -> ErrorBody:
     detail = ErrorDetail(
         message=problem.message, type=_type(problem.status), param=problem.param, code=problem.code
     )
-    return JSONResponse(ErrorBody(error=detail).model_dump(), problem.status, dict(problem.headers))
+    return ErrorBody(error=detail)
 
 
 def from_app_error(error: AppError) -> Problem:

@@ -1,45 +1,59 @@
-"""What routes ask for: the runtime, the caller, settings, links; as FastAPI dependencies."""
+"""What routes ask for: the runtime, the caller, settings, links; as FastAPI dependencies.
 
+All of them serve requests and WebSockets alike.
+"""
+
+import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from pydantic_settings import BaseSettings
+from starlette.requests import HTTPConnection
 
 from stentor_common.auth import Authenticator, Caller, Scope, credential_in
-from stentor_common.errors import Unauthenticated
+from stentor_common.errors import Forbidden, Unauthenticated
 from stentor_common.runtime import Runtime
 
+R = TypeVar("R")
 S = TypeVar("S", bound=BaseSettings)
 
 
-async def get_runtime(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
+async def get_runtime(connection: HTTPConnection) -> Runtime:
+    runtime: Runtime = connection.app.state.runtime
     return runtime
 
 
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
-async def get_visitor(request: Request) -> Caller:
+async def get_visitor(connection: HTTPConnection) -> Caller:
     """Whoever it is; a credential that is sent must be good all the same."""
-    address = _address(request)
-    credential = credential_in(request.headers)
-    if credential is None:
-        return Caller(address)
-    authenticator: Authenticator = request.app.state.authenticator
+    credential = credential_in(connection.headers)
+    if credential is None and connection.scope["type"] == "websocket":
+        # A web page cannot set headers of a WebSocket.
+        credential = connection.query_params.get("token")
+    return await identified(connection, credential) if credential else Caller(_address(connection))
+
+
+async def identified(connection: HTTPConnection, credential: str) -> Caller:
+    """The owner of a credential, for contracts that send it elsewhere than in a header.
+
+    Raises Unauthenticated, Unavailable.
+    """
+    authenticator: Authenticator = connection.app.state.authenticator
     identity = await authenticator.identify(credential)
-    return Caller(address, identity.user_id, identity.token_id, identity.scopes)
+    return Caller(_address(connection), identity.user_id, identity.token_id, identity.scopes)
 
 
 VisitorDep = Annotated[Caller, Depends(get_visitor)]
 
 
-async def get_stranger(request: Request) -> Caller:
+async def get_stranger(connection: HTTPConnection) -> Caller:
     """Known by the address only, whatever credential is sent: for signing in, where one that has expired
     must not stand in the way."""
-    return Caller(_address(request))
+    return Caller(_address(connection))
 
 
 StrangerDep = Annotated[Caller, Depends(get_stranger)]
@@ -67,25 +81,47 @@ WriterDep = Annotated[Caller, Depends(get_writer)]
 """Somebody who may make and change jobs."""
 
 
-def settings_of(kind: type[S]) -> Callable[[Request], Awaitable[S]]:
+async def need_operator(connection: HTTPConnection, runtime: RuntimeDep) -> None:
+    """Lets only those pass who send STENTOR_ADMIN_TOKEN. Raises Forbidden, Unauthenticated."""
+    token = runtime.settings.admin_token.get_secret_value()
+    if not token:
+        raise Forbidden("this is for the operator, who sets STENTOR_ADMIN_TOKEN and sends that token here")
+    sent = credential_in(connection.headers)
+    if sent is None:
+        raise Unauthenticated("this is for the operator: send `Authorization: Bearer <STENTOR_ADMIN_TOKEN>`")
+    if not hmac.compare_digest(sent.encode(), token.encode()):
+        raise Forbidden("this is for the operator, and the token is not STENTOR_ADMIN_TOKEN")
+
+
+def settings_of(kind: type[S]) -> Callable[[HTTPConnection], Awaitable[S]]:
     """A dependency that gives a service's own settings."""
 
-    async def get(request: Request) -> S:
-        found: S = request.app.state.settings[kind]
+    async def get(connection: HTTPConnection) -> S:
+        found: S = connection.app.state.settings[kind]
         return found
 
     return get
 
 
-def public_base(request: Request) -> str:
+def resource_of(kind: type[R]) -> Callable[[HTTPConnection], Awaitable[R]]:
+    """A dependency that gives what a service keeps for its routes."""
+
+    async def get(connection: HTTPConnection) -> R:
+        found: R = connection.app.state.resources[kind]
+        return found
+
+    return get
+
+
+def public_base(connection: HTTPConnection) -> str:
     """How the client reaches us, without a slash at the end: answers hold absolute links."""
-    runtime: Runtime = request.app.state.runtime
-    return (runtime.settings.public_url or str(request.base_url)).rstrip("/")
+    runtime: Runtime = connection.app.state.runtime
+    return (runtime.settings.public_url or str(connection.base_url)).rstrip("/")
 
 
-def _address(request: Request) -> str:
+def _address(connection: HTTPConnection) -> str:
     """The client's address; of IPv6 the network, because one household has all of its addresses."""
-    host = request.client.host if request.client else "unknown"
+    host = connection.client.host if connection.client else "unknown"
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

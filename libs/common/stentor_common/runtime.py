@@ -14,12 +14,14 @@ from stentor_common.db import Database
 from stentor_common.folder_lock import locked_folder
 from stentor_common.metrics import Metrics, open_metrics
 from stentor_common.outbox import Outbox
-from stentor_common.queue import QUEUES, Message, Queue
+from stentor_common.queue import QUEUES, Broker, Message, Questions, Queue
+from stentor_common.sealing import Sealer
 from stentor_common.settings import Settings
 from stentor_common.signals import SIGNALS, Change, Signals
 from stentor_common.signals.memory import MemorySignals
 from stentor_common.store import STORES, Store
 from stentor_common.throttle import Throttle, open_throttle
+from stentor_common.webhooks.endings import Endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,19 @@ class Runtime:
     settings: Settings
     db: Database
     queue: Queue
+    questions: Questions
     store: Store
     signals: Signals
     throttle: Throttle
     outbox: Outbox
     metrics: Metrics
     clock: Clock
+    sealer: Sealer
+    endings: Endings
     stopping: asyncio.Event
     """Set when the process is asked to end: long answers and waits finish early."""
+    process_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    """Who this is, in what it reports and in the sweeps it does."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Work]:
@@ -61,6 +68,7 @@ class Runtime:
             yield work
         if work.changed:
             self.signals.announce(work.changed)
+            self.endings.note([change.job_id for change in work.changed if change.ended])
         if work.outgoing:
             await self.outbox.send(work.outgoing)
 
@@ -69,8 +77,8 @@ class Runtime:
 async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Runtime]:
     """Open what the settings name, close it in reverse order.
 
-    Raises what the adapters raise when a server does not answer, and FolderInUse when another embedded
-    process works on the same data.
+    Raises what the adapters raise when a server does not answer, SecretKeyUnusable, and FolderInUse when
+    another embedded process works on the same data.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -78,7 +86,7 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             stack.enter_context(locked_folder(settings.data_dir))
         db = Database(settings.resolved_database_url, pool=settings.database_pool)
         stack.push_async_callback(db.close)
-        queue: Queue = await resolve(QUEUES, _scheme(settings.queue_url)).open(settings.queue_url)
+        queue: Broker = await resolve(QUEUES, _scheme(settings.queue_url)).open(settings.queue_url)
         stack.push_async_callback(queue.close)
         store_url = settings.resolved_store_url
         store: Store = await resolve(STORES, _scheme(store_url)).open(store_url)
@@ -90,12 +98,15 @@ async def open_runtime(settings: Settings, clock: Clock | None = None) -> AsyncI
             settings=settings,
             db=db,
             queue=queue,
+            questions=queue,
             store=store,
             signals=signals,
             throttle=open_throttle(settings, db),
             outbox=outbox,
             metrics=open_metrics(),
             clock=clock,
+            sealer=Sealer(settings),
+            endings=Endings(),
             stopping=asyncio.Event(),
         )
 

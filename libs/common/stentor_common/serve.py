@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from errno import EADDRINUSE
 
@@ -16,7 +15,10 @@ from stentor_common.catalog import REPORT_SECONDS, OfferRepository
 from stentor_common.db import DatabaseUnavailable
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
+from stentor_common.sockets import SocketMemory, bounded_by
 from stentor_common.sweep import job_sweeps, release, run_sweeps
+from stentor_common.webhooks.delivery import Deliverer, delivering
+from stentor_common.wishes import MODELS_CHANGED
 
 log = structlog.get_logger()
 
@@ -36,15 +38,21 @@ async def stopped_by_signals(runtime: Runtime) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIterator[None]:
-    """Upkeep and reports to the catalog, while the block lasts."""
-    process_id = uuid.uuid4()
-    sweeps = [*job_sweeps(runtime), *(sweep for service in services for sweep in service.sweeps)]
+    """Upkeep, webhooks and reports to the catalog, while the block lasts."""
+    process_id = runtime.process_id
+    deliverers = [Deliverer(runtime, service) for service in services if service.handlers]
+    sweeps = [
+        *job_sweeps(runtime),
+        *(deliverer.sweep() for deliverer in deliverers),
+        *(sweep for service in services for sweep in service.sweeps),
+    ]
     tasks = [
         asyncio.create_task(run_sweeps(runtime, sweeps, process_id), name="sweeps"),
-        asyncio.create_task(_report_offers(runtime, services, process_id), name="offers"),
+        asyncio.create_task(_report_offers(runtime, services), name="offers"),
     ]
     try:
-        yield
+        async with delivering(runtime, deliverers):
+            yield
     finally:
         for task in tasks:
             task.cancel()
@@ -72,6 +80,10 @@ async def serve(runtime: Runtime, app: FastAPI, *, ready: Callable[[str], None] 
             server_header=False,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
+            ws=bounded_by(SocketMemory(settings.socket_memory_bytes)),
+            ws_max_size=settings.max_socket_message_bytes,
+            # Sound does not get smaller by it.
+            ws_per_message_deflate=False,
         )
     )
     serving = asyncio.create_task(server.serve([listener]))
@@ -114,13 +126,15 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _report_offers(runtime: Runtime, services: Sequence[Service], process_id: uuid.UUID) -> None:
-    while True:
-        try:
-            offers = [offer for service in services for offer in await asyncio.to_thread(service.offers)]
-            async with runtime.begin() as work:
-                await OfferRepository(work.session).report(process_id, offers, runtime.clock.now())
-        except Exception:
-            # A report that is missing costs a line in a list; it must not end the process.
-            log.exception("offers could not be reported")
-        await asyncio.sleep(REPORT_SECONDS)
+async def _report_offers(runtime: Runtime, services: Sequence[Service]) -> None:
+    with runtime.signals.subscribe(MODELS_CHANGED) as changed:
+        while True:
+            try:
+                offers = [offer for service in services for offer in await asyncio.to_thread(service.offers)]
+                async with runtime.begin() as work:
+                    repository = OfferRepository(work.session)
+                    await repository.report(runtime.process_id, offers, runtime.clock.now())
+            except Exception:
+                # A report that is missing costs a line in a list; it must not end the process.
+                log.exception("offers could not be reported")
+            await changed.wait(REPORT_SECONDS)

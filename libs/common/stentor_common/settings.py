@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ADMIN_TOKEN_CHARACTERS = 16
 
 
 class Settings(BaseSettings):
@@ -30,6 +32,17 @@ class Settings(BaseSettings):
     auth_url: str = ""
     """Base URL of the auth service, for processes that do not hold it themselves."""
 
+    secret_key: SecretStr = SecretStr("")
+    """Encrypts what must be readable again: secrets that sign webhooks, and where webhooks go. 32 random
+    bytes in base64; of several, with commas between them, the first one encrypts and all decrypt. Empty:
+    `keys/secret.key` in the data folder, made when it is needed; only the embedded form does that."""
+
+    webhook_allowed: list[str] = []
+    """Networks (JSON list, `10.1.0.0/16`) to which webhooks may go though they are not public."""
+
+    webhook_seconds: float = Field(default=10, gt=0, le=30)
+    """How long the receiver of a webhook may take to answer."""
+
     host: str = "127.0.0.1"
     """Address to listen on."""
 
@@ -47,6 +60,15 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=2 * 1024**2, ge=1)
     """Largest request body that is not a file, in bytes."""
+
+    max_inline_bytes: int = Field(default=64 * 1024**2, ge=1)
+    """Largest JSON body in which a file is written as base64, in bytes: it is held in memory."""
+
+    max_socket_message_bytes: int = Field(default=256 * 1024**2, ge=1)
+    """Largest message of a WebSocket, in bytes. A file sent as one is held in memory until its end comes."""
+
+    socket_memory_bytes: int = Field(default=512 * 1024**2, ge=1)
+    """What the WebSockets of a process may hold together of large messages that still come, in bytes."""
 
     upload_retention_hours: float = Field(default=24, gt=0)
     """Uploaded files are deleted this long after they came."""
@@ -72,6 +94,9 @@ class Settings(BaseSettings):
     anonymous_access: bool = True
     """Whether calls without a token may create and read jobs."""
 
+    admin_token: SecretStr = SecretStr("")
+    """Whoever sends it may load and unload models. At least 16 characters, best random; empty: nobody may."""
+
     anonymous_jobs_per_minute: int = Field(default=10, ge=0)
     """New jobs (and, counted apart, uploads) an address may make in a minute without a token; 0: no limit."""
 
@@ -89,6 +114,13 @@ class Settings(BaseSettings):
 
     log_format: Literal["console", "json"] = "console"
     """Lines for a person, or one JSON object per line."""
+
+    @field_validator("admin_token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < ADMIN_TOKEN_CHARACTERS:
+            raise ValueError(f"has fewer than {ADMIN_TOKEN_CHARACTERS} characters and could be guessed")
+        return token
 
     @property
     def resolved_database_url(self) -> str:

@@ -16,6 +16,7 @@ from stentor_common.jobs.upkeep import UpkeepRepository
 from stentor_common.queue import Message, QueueUnavailable
 from stentor_common.runtime import Runtime
 from stentor_common.throttle import purge_counters
+from stentor_common.webhooks.repository import WebhookRepository
 
 log = structlog.get_logger()
 
@@ -88,6 +89,7 @@ async def recover(runtime: Runtime) -> None:
     """After a start of the embedded form: whatever was under way begins again."""
     async with runtime.begin() as work:
         await UpkeepRepository(work.session).orphan_all(runtime.clock.now())
+        await WebhookRepository(work.session).orphan_all(runtime.clock.now())
     await sweep_jobs(runtime)
 
 

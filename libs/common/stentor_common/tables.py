@@ -12,6 +12,8 @@ TABLE_MODULES = (
     "stentor_common.throttle",
     "stentor_common.sweep",
     "stentor_common.catalog",
+    "stentor_common.wishes",
+    "stentor_common.webhooks.table",
     "stentor_auth.tables",
     "stentor_stt.tables",
 )

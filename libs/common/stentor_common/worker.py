@@ -18,7 +18,8 @@ from stentor_common.jobs.run import JobRun, JobStopped, StopReason
 from stentor_common.jobs.table import JobState
 from stentor_common.queue import Delivery, QueueUnavailable
 from stentor_common.runtime import Runtime
-from stentor_common.service import Handler, Service
+from stentor_common.service import Answerer, Handler, Service
+from stentor_common.wishes import WishKeeper, slots_of
 
 RECONNECT_SECONDS = 2
 AGAIN_SECONDS = 1
@@ -40,23 +41,36 @@ log = structlog.get_logger()
 async def run_worker(runtime: Runtime, services: Sequence[Service]) -> None:
     """Take and run jobs until `runtime.stopping` is set, then finish or hand back what is under way."""
     for service in services:
+        if service.engines:
+            service.engines.at_work = True
         if service.start:
-            await service.start()
+            await service.start(runtime)
     runner = JobRunner(runtime, {kind: h for s in services for kind, h in s.handlers.items()})
     consumers = [
         asyncio.create_task(_consume(runtime, runner, queue, slots), name=f"consume {queue}")
         for service in services
         for queue, slots in service.queues.items()
     ]
+    helpers = [
+        asyncio.create_task(WishKeeper(runtime, slots_of(services)).run(), name="wishes"),
+        *(
+            asyncio.create_task(_answer(runtime, queue, answerer), name=f"answer {queue}")
+            for service in services
+            for queue, answerer in service.answerers.items()
+        ),
+    ]
     stopping = asyncio.create_task(runtime.stopping.wait())
     try:
         # A consumer ends only by a defect, and a worker that no longer consumes must not look alive.
-        await asyncio.wait([stopping, *consumers], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopping, *consumers, *helpers], return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (stopping, *consumers):
             task.cancel()
         ended = await asyncio.gather(*consumers, return_exceptions=True)
         await runner.drain(runtime.settings.shutdown_seconds)
+        for task in helpers:
+            task.cancel()
+        ended += await asyncio.gather(*helpers, return_exceptions=True)
         for service in services:
             if service.close:
                 await service.close()
@@ -73,6 +87,15 @@ async def _consume(runtime: Runtime, runner: "JobRunner", queue: str, slots: int
                     runner.start(delivery)
         except (OSError, QueueUnavailable) as error:
             log.warning("consuming is interrupted", queue=queue, reason=repr(error))
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _answer(runtime: Runtime, queue: str, answerer: Answerer) -> None:
+    while True:
+        try:
+            await runtime.questions.answer(queue, answerer.answer, answerer.at_once)
+        except QueueUnavailable as error:
+            log.warning("answering is interrupted", queue=queue, reason=error.message)
         await asyncio.sleep(RECONNECT_SECONDS)
 
 

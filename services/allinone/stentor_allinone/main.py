@@ -1,14 +1,19 @@
-"""The command line: `stentor up | migrate | transcribe | demo`."""
+"""The command line: `stentor up | migrate | transcribe | listen | demo`."""
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stentor_allinone import demo as demos
+from stentor_allinone import live as speech
+from stentor_allinone import sources
 from stentor_allinone import transcribe as transcripts
+from stentor_allinone.client import Refused
 from stentor_allinone.compose import AllSettings
 from stentor_allinone.up import up as serve_everything
 from stentor_allinone.welcome import say_where
@@ -28,6 +33,7 @@ app = typer.Typer(
 Server = Annotated[
     str, typer.Option(envvar="STENTOR_URL", help="A running Stentor. Without one, a private one is started.")
 ]
+Language = Annotated[str, typer.Option(help="What is spoken, such as `en`; else it is detected.")]
 Token = Annotated[str, typer.Option(envvar="STENTOR_TOKEN", help="An API token or access token.")]
 
 
@@ -65,35 +71,61 @@ def migrate(
 
 
 @app.command()
-def transcribe(
+def transcribe(  # noqa: PLR0913  one for each option
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio or video.")],
     format: Annotated[transcripts.Format, typer.Option(help="What to write.")] = transcripts.Format.text,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; else the terminal.")
     ] = None,
-    language: Annotated[str, typer.Option(help="What is spoken, such as `en`; else it is detected.")] = "",
+    language: Language = "",
+    live: Annotated[bool, typer.Option("--live", help="Play it, and show its text as it is said.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="With --live: as fast as it is heard.")] = False,
     server: Server = "",
     token: Token = "",
 ) -> None:
     """Write down what is said in a recording."""
-    asked = transcripts.Asked(file, format, {"language": language} if language else {})
-    try:
-        text = asyncio.run(transcripts.transcribe(asked, server, token))
-    except transcripts.Refused as error:
-        sys.stderr.write(f"stentor: {error}\n")
-        raise typer.Exit(1) from None
+    options = {"language": language} if language else {}
+    with _refusals():
+        if live:
+            text = asyncio.run(speech.transcribe(sources.recording(file, fast=fast), options, server, token))
+        else:
+            asked = transcripts.Asked(file, format, options)
+            text = asyncio.run(transcripts.transcribe(asked, server, token))
     if output:
         output.write_text(text)
-    else:
+    elif not live:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+@app.command()
+def listen(
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="16-bit samples at 16 kHz through a pipe, not the microphone.")
+    ] = False,
+    language: Language = "",
+    server: Server = "",
+    token: Token = "",
+) -> None:
+    """Write down what is said into the microphone, until Ctrl-C."""
+    options = {"language": language} if language else {}
+    with _refusals():
+        source = sources.piped if stdin else sources.spoken()
+        asyncio.run(speech.transcribe(source, options, server, token))
 
 
 @app.command()
 def demo(server: Server = "", token: Token = "") -> None:
     """Send a recorded sentence through the whole API and show what comes back."""
-    try:
+    with _refusals():
         asyncio.run(demos.run(server, token))
-    except transcripts.Refused as error:
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What was refused ends the command, in a sentence."""
+    try:
+        yield
+    except Refused as error:
         sys.stderr.write(f"stentor: {error}\n")
         raise typer.Exit(1) from None
 

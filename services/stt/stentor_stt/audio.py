@@ -1,278 +1,292 @@
-"""Recordings of any format as blocks of 16 kHz mono sound, and those blocks as windows cut at pauses."""
+"""Recordings of any format as pieces of 16 kHz sound, decoded and cut in a process that can do no harm."""
 
-from collections.abc import Callable, Generator, Iterator
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeVar
 
-import av
-import numpy as np
-import numpy.typing as npt
-from av.audio.fifo import AudioFifo
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.error import FFmpegError
+import structlog
+from pydantic import TypeAdapter
 
-from stentor_stt.errors import AudioEmpty, AudioTooLong, AudioUnreadable
-
-Sound: TypeAlias = npt.NDArray[np.float32]
-"""One channel at SAMPLE_RATE, nominally between -1 and 1."""
-
-FindSpeech: TypeAlias = Callable[[Sound], list[tuple[int, int]]]
-"""Where somebody speaks: (first, one past last) sample, in order, not overlapping."""
-
-SAMPLE_RATE = 16_000
-BLOCK_SECONDS = 30
-FORMATS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpeg,mpegts,ogg,"
-    "tta,w64,wav,wv"
+from stentor_common.errors import AppError
+from stentor_stt.decoder.wire import (
+    HEADER,
+    MIXED,
+    MOST_BYTES,
+    MOST_CHANNELS,
+    AudioInfo,
+    Detector,
+    End,
+    Failure,
+    Fault,
+    Kind,
+    Plan,
+    Request,
+    piece_parts,
 )
-"""Containers that hold their sound themselves. Playlists are left out: they name other files to open."""
+from stentor_stt.errors import (
+    AudioEmpty,
+    AudioTooLong,
+    AudioUnreadable,
+    ClipOutside,
+    DecoderLost,
+    TooManyChannels,
+)
+from stentor_stt.sound import SAMPLE_BYTES, SAMPLE_RATE, Sound, milliseconds
 
-SAMPLE_RATES = range(1_000, 768_001)
-"""A rate outside, which only a forged header has, would blow up the resampler's memory."""
+__all__ = ["SAMPLE_RATE", "AudioInfo", "Cut", "Decoder", "Detector", "Plan", "Recording", "Sound"]
 
-MOST_FAULTS_IN_A_ROW = 50
-"""After so many unreadable packets without a readable one, the rest of the file is taken as lost."""
+STALL_SECONDS = 30.0
+"""A decoder that gives nothing for so long, while it is waited for, is given up."""
 
-TAIL_SECONDS = 30
-"""How far before the end of a full window a pause is looked for."""
+ENVIRONMENT = ("PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Variables that the decoder's processes see: what finding libraries takes, and nothing secret."""
 
-GOOD_PAUSE_SECONDS = 0.5
-"""A pause this long is as good as a longer one, so the last of them is taken."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Threads of libraries would not survive a fork."""
 
-FRAME_SECONDS = 0.02
+GOODBYE_SECONDS = 5
+LOST_TOGETHER_SECONDS = 0.2
 
 UNREADABLE = "the file holds no sound that can be read: send wav, mp3, m4a, ogg, flac, webm or mp4"
 NO_SOUND = "the file holds no audio stream: send a recording, or a video with a sound track"
-NOTHING_DECODED = "the file looks like a recording, but no sound in it could be read: it may be damaged"
-NOTHING_IN_IT = "the file is empty: send a recording"
+DAMAGED = "the file looks like a recording, but no sound in it could be read: it may be damaged"
+EMPTY = "the file is empty: send a recording"
+BROKEN = "the file could not be read: decoding it broke off; it may be damaged, or send it in another format"
+STALLED = "the file could not be read: decoding it stood still for {:.0f} s; it may be damaged"
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """What the header says; `duration_seconds` is None where the format does not tell."""
+class Cut:
+    """A stretch of the recording that is heard at once."""
 
-    duration_seconds: float | None
-    container: str
-    codec: str
-    sample_rate: int
-    channels: int
+    number: int
+    """Counted from 0, the same each time the recording is cut by the same plan."""
+    channel: int | None
+    """Counted from 0; None where all channels were mixed."""
+    start: int
+    """The first sample, counted from the recording's start."""
+    pcm: memoryview
+    """The bytes of its samples, 32-bit floating-point numbers."""
+    speech: tuple[tuple[int, int], ...]
+    """Where in the recording somebody speaks: (first, one past last) sample, in order."""
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of the recording that is given to the model at once."""
-
-    start_ms: int
-    sound: Sound
-
-
-def probe(path: Path) -> AudioInfo:
-    """Format and length from the header alone. Raises AudioUnreadable, AudioEmpty."""
-    with _opened(path) as container:
-        stream = _audio_stream(container)
-        return AudioInfo(
-            duration_seconds=_duration_seconds(container, stream),
-            container=container.format.name,
-            codec=stream.codec_context.name,
-            sample_rate=stream.codec_context.sample_rate,
-            channels=stream.codec_context.channels,
-        )
+    @property
+    def end(self) -> int:
+        """One past the last sample."""
+        return self.start + len(self.pcm) // SAMPLE_BYTES
 
 
-def decode(path: Path, *, max_seconds: float | None = None) -> Generator[Sound, None, None]:
-    """The first audio stream in blocks of BLOCK_SECONDS (the last one shorter), read as they are asked for.
+class Recording:
+    """A recording that is being decoded. Iterate over it once to have its cuts, in order.
 
-    Damaged packets are skipped and a file cut off in the middle gives what is there. Raises
-    AudioUnreadable when nothing can be decoded, AudioEmpty when there is nothing in it, AudioTooLong
-    once more than `max_seconds` came out: what a header claims is not believed.
+    Nothing is decoded further than one cut ahead of who takes them. Iterating raises AudioUnreadable,
+    AudioEmpty, AudioTooLong, ClipOutside, TooManyChannels; DecoderLost.
     """
-    limit = None if max_seconds is None else int(max_seconds * SAMPLE_RATE)
-    total = 0
-    with _opened(path) as container:
-        for block in _blocks(_resampled(_frames(container, _audio_stream(container)))):
-            total += len(block)
-            if max_seconds is not None and limit is not None and total > limit:
-                raise AudioTooLong(max_seconds)
-            yield block
-    if total == 0:
-        raise AudioEmpty(NOTHING_IN_IT)
+
+    def __init__(self, answers: _Answers, info: AudioInfo) -> None:
+        self._answers = answers
+        self._numbers = itertools.count()
+        self.info = info
+        self.settled = 0
+        """All sound before this sample is in a cut that was given, or in none."""
+        self.duration_ms: int | None = None
+        """Of the whole recording, once the last cut was given."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Cut:
+        while self.duration_ms is None:
+            answer = await self._answers.next()
+            self.settled = max(self.settled, answer.settled)
+            if answer.kind == Kind.PIECE:
+                return answer.cut(next(self._numbers))
+            if answer.kind == Kind.END:
+                self.duration_ms = self._duration_ms(answer.text(End))
+        raise StopAsyncIteration
+
+    def _duration_ms(self, end: End) -> int:
+        read_ms = milliseconds(end.samples)
+        header = self.info.duration_seconds
+        # Of a recording that was not read to its end only the header tells how long it is.
+        return read_ms if end.whole or header is None else max(read_ms, round(header * 1000))
 
 
-def windows(
-    blocks: Iterator[Sound], find_speech: FindSpeech, *, max_seconds: float = 300
-) -> Iterator[Window]:
-    """The same samples in windows of at most `max_seconds`, cut in pauses of speech.
+class Decoder:
+    """Makes limited processes that decode, one for each recording, as long as the recording is read.
 
-    Every sample is in exactly one window. Holds one window and one block at a time.
+    They are forked by a small server that has the libraries loaded. It is started with the first recording
+    and serves any number of event loops. All of them end with this process.
     """
-    size = int(max_seconds * SAMPLE_RATE)
-    held: Sound = np.zeros(0, np.float32)
-    start = 0
-    for block in blocks:
-        held = np.concatenate((held, block))
-        while len(held) > size:
-            at = cutting_point(held[:size], find_speech)
-            yield Window(_milliseconds(start), held[:at])
-            start += at
-            held = held[at:]
-    if len(held):
-        yield Window(_milliseconds(start), held)
 
+    def __init__(self, *, stall_seconds: float = STALL_SECONDS) -> None:
+        self._stall_seconds = stall_seconds
+        self._numbers = itertools.count(1)
+        self._server: _Server | None = None
 
-def cutting_point(sound: Sound, find_speech: FindSpeech) -> int:
-    """Where to end a full window: the middle of the last good pause in its tail.
+    @asynccontextmanager
+    async def open(self, path: Path, plan: Plan) -> AsyncIterator[Recording]:
+        """The recording in a file. Its process ends with the block, however far it is.
 
-    Without a pause the quietest moment of the tail has to do. At least one sample, at most all.
-    """
-    tail_size = min(TAIL_SECONDS * SAMPLE_RATE, (len(sound) + 1) // 2)
-    first = len(sound) - tail_size
-    tail = sound[first:]
-    pauses = _pauses(find_speech(tail), tail_size)
-    if not pauses:
-        return first + _quietest(tail)
-    good = int(GOOD_PAUSE_SECONDS * SAMPLE_RATE)
-    begin, end = max(pauses, key=lambda pause: (min(pause[1] - pause[0], good), pause[0]))
-    return max(first + (begin + end) // 2, 1)
-
-
-def _pauses(speech: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    begins = [0, *(end for _, end in speech)]
-    ends = [*(begin for begin, _ in speech), length]
-    return [(begin, end) for begin, end in zip(begins, ends, strict=True) if end > begin]
-
-
-def _quietest(tail: Sound) -> int:
-    size = min(int(FRAME_SECONDS * SAMPLE_RATE), len(tail))
-    frames = tail[: len(tail) // size * size].reshape(-1, size)
-    # Of equally quiet frames the last one, so that the window is as full as can be.
-    energy = np.square(frames).sum(axis=1)[::-1]
-    return (len(energy) - 1 - int(energy.argmin())) * size + (size + 1) // 2
-
-
-def _opened(path: Path) -> InputContainer:
-    if path.stat().st_size == 0:
-        raise AudioEmpty(NOTHING_IN_IT)
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    try:
-        # The scheme keeps a name like "concat:…" from being taken for another protocol.
-        return av.open(f"file:{path.absolute()}", options=options, metadata_errors="ignore")
-    except (FFmpegError, ValueError) as error:
-        raise AudioUnreadable(UNREADABLE) from error
-
-
-def _audio_stream(container: InputContainer) -> AudioStream:
-    if not container.streams.audio:
-        raise AudioUnreadable(NO_SOUND)
-    stream = container.streams.audio[0]
-    # A stream whose codec is unknown to this build has no context.
-    if stream.codec_context is None or stream.codec_context.sample_rate not in SAMPLE_RATES:
-        raise AudioUnreadable(UNREADABLE)
-    return stream
-
-
-def _duration_seconds(container: InputContainer, stream: AudioStream) -> float | None:
-    if stream.duration and stream.time_base and stream.duration > 0:
-        return float(stream.duration * stream.time_base)
-    if container.duration and container.duration > 0:
-        return container.duration / av.time_base
-    return None
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Frames in order, past damaged packets. Raises AudioUnreadable when no packet gave any."""
-    faults = 0
-    content = decoded = ended = False
-    while not ended and faults < MOST_FAULTS_IN_A_ROW:
+        Raises what iterating over the recording raises.
+        """
+        number = next(self._numbers)
+        ours, theirs = socket.socketpair()
         try:
-            for packet in container.demux(stream):
-                frames, fault = _decoded(packet)
-                faults = faults + 1 if fault else 0
-                content = content or packet.size > 0
-                decoded = decoded or bool(frames)
-                yield from frames
-            ended = True
-        except FFmpegError:
-            # The container is damaged here; reading on finds the next good place, if there is one.
-            faults += 1
-    if content and not decoded:
-        raise AudioUnreadable(NOTHING_DECODED)
+            with theirs, path.open("rb", buffering=0) as file:
+                server = self._serving()
+                server.send(Request(number, plan), file.fileno(), theirs.fileno())
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            answers = _Answers(reader, server, self._stall_seconds, plan)
+            yield Recording(answers, (await answers.next()).text(AudioInfo))
+        finally:
+            writer.transport.abort()
+            server.send(Request(number, None))
+
+    async def probe(self, path: Path) -> AudioInfo:
+        """Format and length from the header alone. Raises AudioUnreadable, AudioEmpty, DecoderLost."""
+        async with self.open(path, Plan(detector=Detector.NONE)) as recording:
+            return recording.info
+
+    async def close(self) -> None:
+        if self._server:
+            server, self._server = self._server, None
+            await asyncio.to_thread(server.end)
+
+    def _serving(self) -> _Server:
+        if self._server is None or self._server.lost:
+            if self._server:
+                log.warning("the decoder's server was lost and is started again")
+                self._server.end()
+            self._server = _Server()
+        return self._server
 
 
-def _decoded(packet: "av.Packet[AudioStream]") -> tuple[list[AudioFrame], bool]:
-    """The packet's frames, and whether it was damaged."""
-    try:
-        return packet.decode(), False
-    except FFmpegError:
-        return [], True
+class _Server:
+    """The process that forks those that decode, see `stentor_stt.decoder.server`."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "stentor_stt.decoder"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env=environment | ONE_THREAD,
+                # What is typed at a terminal is meant for us, and we finish what is under way.
+                start_new_session=True,
+            )
+
+    @property
+    def lost(self) -> bool:
+        return self._process.poll() is not None
+
+    def send(self, request: Request, *descriptors: int) -> None:
+        # A server that is gone needs not be told, and who waits for its answer will see.
+        with contextlib.suppress(OSError):
+            socket.send_fds(self._control, [request.packed()], descriptors)
+
+    def end(self) -> None:
+        """Blocks until it has ended, and its processes with it."""
+        self._control.close()
+        try:
+            self._process.wait(GOODBYE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
-def _resampled(frames: Iterator[AudioFrame]) -> Iterator[Sound]:
-    """The frames as 16 kHz mono, about a second at a time."""
-    form: tuple[str, str, int] | None = None
-    stretch: _Stretch | None = None
-    for frame in frames:
-        found = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if stretch is None or found != form:
-            # Some streams change rate or channels midway; each stretch has its own resampler.
-            if stretch is not None:
-                yield from stretch.rest()
-            form, stretch = found, _Stretch(frame.sample_rate)
-        yield from stretch.take(frame)
-    if stretch is not None:
-        yield from stretch.rest()
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    kind: int
+    channel: int
+    start: int
+    settled: int
+    body: bytes
+
+    def text(self, form: type[T]) -> T:
+        """Raises AudioUnreadable when it is something else."""
+        try:
+            return TypeAdapter(form).validate_json(self.body)
+        except ValueError:
+            raise AudioUnreadable(BROKEN) from None
+
+    def cut(self, number: int) -> Cut:
+        """Raises AudioUnreadable when it is something else."""
+        try:
+            speech, pcm = piece_parts(self.body)
+        except ValueError:
+            raise AudioUnreadable(BROKEN) from None
+        return Cut(number, None if self.channel == MIXED else self.channel, self.start, pcm, speech)
 
 
-class _Stretch:
-    """Frames of one format on their way through a resampler.
+class _Answers:
+    """What a process that decodes has to say, which may be anything, or nothing."""
 
-    Passing a second at a time is faster than frame by frame, and bounds what a frame of a very low
-    rate can grow to.
-    """
+    def __init__(
+        self, reader: asyncio.StreamReader, server: _Server, stall_seconds: float, plan: Plan
+    ) -> None:
+        self._reader = reader
+        self._server = server
+        self._stall_seconds = stall_seconds
+        self._plan = plan
 
-    def __init__(self, rate: int) -> None:
-        if rate not in SAMPLE_RATES:
-            raise AudioUnreadable(UNREADABLE)
-        self._rate = rate
-        self._waiting = AudioFifo()
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    async def next(self) -> _Answer:
+        """Raises what the process says is wrong with the recording, or what its end says."""
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                answer = await self._read()
+        except TimeoutError:
+            raise AudioUnreadable(STALLED.format(self._stall_seconds)) from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # Whoever killed the server may have killed its processes a moment earlier.
+            await asyncio.sleep(LOST_TOGETHER_SECONDS)
+            if self._server.lost:
+                raise DecoderLost from None
+            log.warning("a recording ended its decoder")
+            raise AudioUnreadable(BROKEN) from None
+        if answer.kind == Kind.FAILED:
+            raise self._error(answer.text(Failure))
+        return answer
 
-    def take(self, frame: AudioFrame) -> Iterator[Sound]:
-        # Damaged files have gaps in their time stamps, at which the queue would refuse the frame.
-        frame.pts = None
-        self._waiting.write(frame)
-        while self._waiting.samples >= self._rate:
-            yield from self._through(self._waiting.read(self._rate))
+    async def _read(self) -> _Answer:
+        header = await self._reader.readexactly(HEADER.size)
+        kind, channel, size, start, settled = HEADER.unpack(header)
+        if size > MOST_BYTES:
+            raise AudioUnreadable(BROKEN)
+        return _Answer(kind, channel, start, settled, await self._reader.readexactly(size))
 
-    def rest(self) -> Iterator[Sound]:
-        if self._waiting.samples:
-            yield from self._through(self._waiting.read())
-        yield from self._through(None)
-
-    def _through(self, frame: AudioFrame | None) -> Iterator[Sound]:
-        for result in self._resampler.resample(frame):
-            # Floating-point files may hold anything; a single NaN would silence the model.
-            yield np.clip(np.nan_to_num(result.to_ndarray().reshape(-1)), -1.0, 1.0)
-
-
-def _blocks(pieces: Iterator[Sound]) -> Iterator[Sound]:
-    size = BLOCK_SECONDS * SAMPLE_RATE
-    held: list[Sound] = []
-    count = 0
-    for piece in pieces:
-        held.append(piece)
-        count += len(piece)
-        if count >= size:
-            whole = np.concatenate(held)
-            yield whole[:size]
-            held = [whole[size:]]
-            count -= size
-    if count:
-        yield np.concatenate(held)
-
-
-def _milliseconds(samples: int) -> int:
-    return samples * 1000 // SAMPLE_RATE
+    def _error(self, failure: Failure) -> AppError:
+        if failure.fault is Fault.BROKEN:
+            log.warning("a recording broke its decoder", reason=failure.remark)
+        found: dict[Fault, Callable[[], AppError]] = {
+            Fault.UNREADABLE: lambda: AudioUnreadable(UNREADABLE),
+            Fault.NO_SOUND: lambda: AudioUnreadable(NO_SOUND),
+            Fault.DAMAGED: lambda: AudioUnreadable(DAMAGED),
+            Fault.BROKEN: lambda: AudioUnreadable(BROKEN),
+            Fault.EMPTY: lambda: AudioEmpty(EMPTY),
+            Fault.TOO_LONG: lambda: AudioTooLong(self._plan.max_seconds),
+            Fault.OUTSIDE: lambda: ClipOutside(self._plan.start_ms, failure.seconds or 0.0),
+            Fault.CHANNELS: lambda: TooManyChannels(MOST_CHANNELS),
+        }
+        return found[failure.fault]()

@@ -4,11 +4,14 @@ BadInput
 ├── AudioUnreadable         not sound we can decode
 │   └── AudioEmpty          a file, or an audio stream, with nothing in it
 ├── AudioTooLong            more sound than this service takes
+├── ClipOutside             the recording ends before the part of it that is wanted
+├── TooManyChannels         more than can be heard by themselves
 ├── AudioGone               the upload was deleted before its job ran
 ├── UnknownLanguage         the model does not know the language
 └── TaskNotOffered          the model cannot do the task (an English-only model asked to translate)
 Unavailable
-└── ModelNotFound           the weights are not on this machine
+├── ModelNotFound           the weights are not on this machine
+└── DecoderLost             the processes that decode are gone, through no fault of the recording
 """
 
 from collections.abc import Collection
@@ -34,6 +37,27 @@ class AudioTooLong(BadInput):
         super().__init__(f"audio lasts longer than the limit of {limit_seconds:.0f} s; send it in parts")
 
 
+class ClipOutside(BadInput):
+    code = "clip_outside"
+
+    def __init__(self, start_ms: int, duration_seconds: float) -> None:
+        super().__init__(
+            f"the recording lasts {duration_seconds:.3f} s, so nothing of it comes after {start_ms} ms; "
+            "have the clip start earlier",
+            param="clip_start_ms",
+        )
+
+
+class TooManyChannels(BadInput):
+    code = "too_many_channels"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the recording has more than {limit} channels; have them mixed instead of heard one by one",
+            param="split_channels",
+        )
+
+
 class UnknownLanguage(BadInput):
     code = "unknown_language"
 
@@ -54,6 +78,13 @@ class TaskNotOffered(BadInput):
 class ModelNotFound(Unavailable):
     code = "model_not_found"
     retryable = False
+
+
+class DecoderLost(Unavailable):
+    code = "decoder_lost"
+
+    def __init__(self) -> None:
+        super().__init__("decoding was interrupted from outside; try again")
 
 
 class AudioGone(BadInput):

@@ -1,7 +1,7 @@
 """How a recording and what is wanted of it come out of an HTTP request, as JSON or as a form."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ KEY_CHARACTERS = 255
 LISTS = ("hotwords", "spelling")
 """Options of which a form may hold several: repeated, or one with commas."""
 
+Take = Callable[[Part], Awaitable[bool]]
+"""A contract's own way with a part that is not the file: True when it has taken it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -38,7 +41,7 @@ async def read_asked(request: Request, runtime: Runtime, caller: Caller) -> tupl
     if content_kind(request) != "multipart/form-data":
         fields = await read_fields(request)
         wanted = checked(TranscriptionRequest, fields)
-        return _asked(wanted, wanted.audio_url, wanted.upload_id, None), _trace(request, fields)
+        return _asked(wanted, wanted.audio_url, wanted.upload_id, None), trace_of(request, fields)
     # Before gigabytes are taken from somebody who may not make a job.
     await runtime.throttle.check_new_job(caller)
     form = await read_form(request, runtime, caller, file_names=("file", "audio"))
@@ -49,7 +52,7 @@ async def read_asked(request: Request, runtime: Runtime, caller: Caller) -> tupl
         else:
             asked = _asked(checked(TranscriptionOptions, form.fields), None, None, form.upload)
         sha256 = form.upload.sha256 if form.upload else ""
-        return asked, _trace(request, {**form.fields, "file": sha256})
+        return asked, trace_of(request, {**form.fields, "file": sha256})
     except (RequestValidationError, BadInput):
         await uploads.discard(runtime, form.upload)
         raise
@@ -62,10 +65,12 @@ async def read_form(
     *,
     file_names: tuple[str, ...],
     lists: Collection[str] = LISTS,
+    take: Take | None = None,
 ) -> Form:
     """The fields of a multipart body; the first file of one of the names goes into the store.
 
-    A field named in `lists`, with or without `[]` after it, may come several times and becomes a list.
+    A field named in `lists` may come several times and becomes a list; one value may hold several with
+    commas, unless `[]` after the name says that each comes by itself.
     """
     _refuse_large(request, runtime)
     fields: dict[str, Any] = {}
@@ -74,7 +79,7 @@ async def read_form(
         async for part in parts(request.stream(), request.headers["content-type"]):
             if part.name in file_names and upload is None:
                 upload = await uploads.receive(runtime, caller, part.filename, part.chunks())
-            elif part.filename is None:
+            elif part.filename is None and not (take and await take(part)):
                 await _add_field(fields, part, lists)
     except BaseException:
         # What comes after the file may be broken, or not come at all.
@@ -86,8 +91,8 @@ async def read_form(
 async def _add_field(fields: dict[str, Any], part: Part, lists: Collection[str]) -> None:
     name, text = part.name.removesuffix("[]"), await part.text()
     if name in lists:
-        words = [word.strip() for word in text.split(",") if word.strip()]
-        fields[name] = [*fields.get(name, []), *words]
+        values = [text] if part.name.endswith("[]") else text.split(",")
+        fields[name] = [*fields.get(name, []), *(value.strip() for value in values if value.strip())]
     else:
         fields[name] = text
 
@@ -116,7 +121,8 @@ def _asked(
     )
 
 
-def _trace(request: Request, fields: Mapping[str, Any]) -> RequestTrace:
+def trace_of(request: Request, fields: Mapping[str, Any]) -> RequestTrace:
+    """What a request says about itself; `fields` tell it from others. Raises BadInput."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= KEY_CHARACTERS:
         raise BadInput(f"an Idempotency-Key has 1 to {KEY_CHARACTERS} characters")

@@ -1,87 +1,118 @@
-"""The job of speech to text: bring the recording here, let the engine hear it, report on the way."""
+"""The job of speech to text: bring the recording here, have it heard, report on the way."""
 
 import asyncio
+import hashlib
 import tempfile
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stentor_common.adapters import Adapter, resolve
-from stentor_common.engines import EngineSlot
 from stentor_common.fetch import Fetcher
 from stentor_common.jobs.run import JobRun, Progress
 from stentor_common.runtime import Runtime
 from stentor_common.store import ObjectMissing
-from stentor_stt.engines import Engine
+from stentor_stt.audio import Decoder, Detector, Plan
+from stentor_stt.batching import Hearer
+from stentor_stt.engines import DETECTORS, Heard, Piece
 from stentor_stt.errors import AudioGone
+from stentor_stt.options import Options
+from stentor_stt.pieces import JobMemory
 from stentor_stt.settings import SttSettings
-from stentor_stt.supervision import Supervision
 from stentor_stt.tables import store_key
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import AudioSource, Transcription
 
-# Imported by the first job: a process that only serves the API needs neither the decoder nor numpy.
-RECOGNITION = {"recognise": Adapter("stentor_stt.recognition:recognise", extra="whisper")}
+# Imported by the first job: a process that only serves the API need not have numpy.
+RECOGNITION = {"recognition": Adapter("stentor_stt.recognition:Recognition", extra="whisper")}
+
+LOOK_EVERY_SECONDS = 0.2
+"""How soon a job notices that it was stopped, whatever it waits for."""
+
+IN_FLIGHT_PER_BATCH = 2
+"""While one batch is with the model, the next one of the same job waits."""
+
+T = TypeVar("T")
 
 
 class TranscribeHandler:
-    """Runs transcription jobs; holds the engines of this process."""
+    """Runs transcription jobs."""
 
-    def __init__(self, settings: SttSettings, slots: Mapping[str, EngineSlot[Engine]]) -> None:
+    def __init__(self, settings: SttSettings, hearer: Hearer, decoder: Decoder) -> None:
         self._settings = settings
-        self._slots = slots
-        self._turns = {model: threading.Lock() for model in slots}
+        self._hearer = hearer
+        self._decoder = decoder
         self._fetcher = Fetcher(allowed=settings.fetch_allowed)
-        # Threads of its own: recognition lasts minutes and must not starve the default pool.
-        self._threads = ThreadPoolExecutor(settings.jobs_at_once, thread_name_prefix="stt")
 
     async def __call__(self, runtime: Runtime, run: JobRun) -> dict[str, Any]:
         """The job's result: the transcript and what made it."""
+        return await _until_stopped(run, self._result(runtime, run))
+
+    async def close(self) -> None:
+        await self._fetcher.close()
+
+    async def _result(self, runtime: Runtime, run: JobRun) -> dict[str, Any]:
         asked = Transcription.of(run.request)
         run.report(Progress("fetching"))
-        async with self._audio(runtime, run, asked.source) as path:
+        async with self._audio(runtime, asked.source) as path:
+            sha256 = await asyncio.to_thread(_sha256, path)
             run.report(Progress("loading"))
-            async with self._slots[asked.model].borrow() as engine:
-                started = time.monotonic()
-                transcript = await self._recognise(run, path, engine, asked)
-                took = time.monotonic() - started
+            await self._hearer.check(asked.model, asked.options)
+            run.report(Progress("transcribing"))
+            started = time.monotonic()
+            transcript = await self._transcript(runtime, run, asked, path)
+            took = time.monotonic() - started
         seconds = transcript.duration_ms / 1000
         runtime.metrics.media_seconds.labels(run.kind, asked.model).inc(seconds)
         if seconds:
             runtime.metrics.real_time_factor.labels(run.kind, asked.model).observe(took / seconds)
-        made_by = {"engine": engine.name, "model": engine.model, "provider": asked.provider}
+        made_by = {
+            "engine": self._settings.engine,
+            "model": asked.model,
+            "provider": asked.provider,
+            "sha256": sha256,
+        }
         return {"transcript": transcript.to_json(), "made_by": made_by}
 
-    async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        await self._fetcher.close()
-        for slot in self._slots.values():
-            await slot.close()
+    async def _transcript(
+        self, runtime: Runtime, run: JobRun, asked: Transcription, path: Path
+    ) -> Transcript:
+        job, caller = str(run.id), str(run.lease.owner_id or "")
 
-    async def _recognise(self, run: JobRun, path: Path, engine: Engine, asked: Transcription) -> Transcript:
-        recognise = resolve(RECOGNITION, "recognise")
-        supervision = Supervision(
-            report=_reporter(run),
-            check=run.check,
-            turn=self._turns[asked.model],
-            window_seconds=self._settings.window_seconds,
-            max_seconds=self._settings.max_audio_hours * 3600,
-        )
-        loop, options = asyncio.get_running_loop(), asked.options
-        found: Transcript = await loop.run_in_executor(
-            self._threads, recognise, path, engine, options, supervision
-        )
+        async def hear(piece: Piece) -> Heard:
+            return await self._hearer.hear(asked.model, piece, job=job, caller=caller)
+
+        async with aclosing(JobMemory(runtime, run.lease)) as memory:
+            recognition = resolve(RECOGNITION, "recognition")(
+                hear=hear,
+                options=asked.options,
+                plan=self._plan(asked.options),
+                in_flight=IN_FLIGHT_PER_BATCH * self._settings.batch,
+                memory=memory,
+                report=_reporter(run),
+            )
+            found: Transcript = await recognition.transcript(self._decoder, path)
         return found
 
+    def _plan(self, options: Options) -> Plan:
+        detector = DETECTORS.get(self._settings.engine, Detector.SPEECH)
+        return Plan(
+            detector=detector if options.voice_activity else Detector.NONE,
+            split_channels=options.split_channels,
+            start_ms=options.clip_start_ms,
+            end_ms=options.clip_end_ms,
+            piece_seconds=self._settings.piece_seconds,
+            max_seconds=self._settings.max_audio_hours * 3600,
+            memory_mib=self._settings.decoder_memory_mib,
+        )
+
     @asynccontextmanager
-    async def _audio(self, runtime: Runtime, run: JobRun, source: AudioSource) -> AsyncIterator[Path]:
+    async def _audio(self, runtime: Runtime, source: AudioSource) -> AsyncIterator[Path]:
         """The recording as a file here. Raises AudioGone, UrlRefused, UrlUnreadable, TooLarge."""
         if source.upload_id is None:
-            async with self._downloaded(runtime, run, source.url or "") as path:
+            async with self._downloaded(runtime, source.url or "") as path:
                 yield path
             return
         try:
@@ -91,17 +122,36 @@ class TranscribeHandler:
             raise AudioGone from error
 
     @asynccontextmanager
-    async def _downloaded(self, runtime: Runtime, run: JobRun, url: str) -> AsyncIterator[Path]:
+    async def _downloaded(self, runtime: Runtime, url: str) -> AsyncIterator[Path]:
         pieces = self._fetcher.download(
             url, max_bytes=runtime.settings.max_upload_bytes, max_seconds=self._settings.fetch_seconds
         )
         with tempfile.NamedTemporaryFile(prefix="stentor-") as file:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    run.check()
                     await asyncio.to_thread(file.write, piece)
             file.flush()
             yield Path(file.name)
+
+
+def _sha256(path: Path) -> str:
+    """Of the recording: some contracts tell it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _until_stopped(run: JobRun, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives. A stopped job cancels it, whatever it waits for; then this raises JobStopped."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            run.check()
+            await asyncio.wait([task], timeout=LOOK_EVERY_SECONDS)
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def _reporter(run: JobRun) -> Callable[[int, int | None], None]:

@@ -88,10 +88,16 @@ class ModelHere:
 
 
 def canonical(name: str) -> str:
-    """The one name for a model that has several, so that it is loaded once."""
-    name = ALIASES.get(name, name)
-    packaged = {model.name for model in PACKAGED}
-    return name if name in packaged else HUB.get(name, name)
+    """The one name for a model that has several, so that it is loaded once: short names, those with
+    `whisper-` or `openai/whisper-` before them, and the hub's names of what packages bring."""
+    short = name.removeprefix("openai/").removeprefix("whisper-")
+    packaged = {model.name: HUB[model.name] for model in PACKAGED}
+    for each in (ALIASES.get(name, name), ALIASES.get(short, short)):
+        if each in packaged:
+            return each
+        if each in HUB:
+            return HUB[each]
+    return next((own for own, hub_name in packaged.items() if hub_name == name), name)
 
 
 def hub_cache_folder(environment: Mapping[str, str]) -> Path:
@@ -136,9 +142,15 @@ class ModelShelf:
 
     def has(self, name: str) -> bool:
         """Whether `locate` would find it without a network."""
+        return self.find(name) is not None
+
+    def find(self, name: str) -> ModelHere | None:
+        """What `locate` would find without a network."""
         if Path(name).is_absolute():
-            return (Path(name) / WEIGHTS).is_file()
-        return any(canonical(each.name) == canonical(name) for each in self.available())
+            weights = Path(name) / WEIGHTS
+            return ModelHere(name, Source.folder, weights.stat().st_size) if weights.is_file() else None
+        same = (each for each in self.available() if canonical(each.name) == canonical(name))
+        return next(same, None)
 
     def available(self) -> list[ModelHere]:
         """Every model that `locate` finds without a network, by name."""
@@ -202,7 +214,7 @@ class ModelShelf:
 
 
 def _hub_name(name: str) -> str:
-    return HUB.get(ALIASES.get(name, name), name)
+    return HUB.get(canonical(name), canonical(name))
 
 
 def _with_weights(folder: Path) -> Path:

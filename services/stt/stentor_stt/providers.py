@@ -1,15 +1,17 @@
 """Who may be asked for a transcript: engines here, vendors outside, under the names clients use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from stentor_common.catalog import Offer
-from stentor_common.errors import BadInput, NotFound
+from stentor_common.catalog import Offer, UnknownModel
+from stentor_common.errors import BadInput
 from stentor_stt.models import canonical
 from stentor_stt.settings import SttSettings
 
 CAPABILITY = "speech-to-text"
 LOCAL = "whisper"
 """The provider that is this installation's own engine."""
+
+OPENAI_DEFAULT = "whisper-1"
 
 VENDORS = ("assembly", "aws", "deepgram", "google", "rev")
 """Outside providers that clients of the published contracts name."""
@@ -32,15 +34,6 @@ class ProviderNotConfigured(BadInput):
         )
 
 
-class UnknownModel(NotFound):
-    code = "model_not_found"
-
-    def __init__(self, name: str, served: Sequence[str]) -> None:
-        super().__init__(
-            f"the model {name[:200]!r} is not served here; served are {', '.join(served)}", param="model"
-        )
-
-
 def choose_provider(name: str | None, aliases: Mapping[str, str]) -> str:
     """The provider that does the work. Raises UnknownProvider, ProviderNotConfigured."""
     asked = (name or LOCAL).strip().lower()
@@ -51,9 +44,10 @@ def choose_provider(name: str | None, aliases: Mapping[str, str]) -> str:
 
 
 def choose_model(name: str | None, settings: SttSettings) -> str:
-    """One of the served models. Raises UnknownModel."""
+    """One of the served models; the first where none is named, or the one that programs name who know
+    OpenAI's only. Raises UnknownModel."""
     served = [canonical(model) for model in settings.models]
-    if not name:
+    if not name or name == OPENAI_DEFAULT:
         return served[0]
     if canonical(name) not in served:
         raise UnknownModel(name, served)

@@ -1,177 +1,231 @@
-"""From a recording to its transcript: decode, cut, recognise, join; with progress and a way to stop."""
+"""From a recording to its transcript: its pieces are heard side by side, and joined in order."""
 
-import queue
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import closing
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
-from stentor_stt.audio import SAMPLE_RATE, Sound, Window, decode, probe, windows
-from stentor_stt.engines import Engine, Hearing
+import numpy as np
+
+from stentor_stt.audio import Cut, Decoder, Plan, Recording
+from stentor_stt.engines import Heard, Piece
 from stentor_stt.options import Options, Task
-from stentor_stt.supervision import Supervision
-from stentor_stt.transcript import Segment, Transcript, joined
+from stentor_stt.pieces import StoredPiece
+from stentor_stt.sound import SAMPLE_RATE, milliseconds
+from stentor_stt.spelling import Speller
+from stentor_stt.transcript import Segment, Transcript, joined, separator_of
 
-POLL_SECONDS = 0.2
-"""How often a wait for the decoder looks whether the job was cancelled."""
+Hear: TypeAlias = Callable[[Piece], Awaitable[Heard]]
+"""What a piece says. Many may be asked for at once; cancelling gives one up."""
 
+Report: TypeAlias = Callable[[int, int | None], None]
+"""Told again and again: milliseconds of sound done, and in all as far as that is known."""
 
-def recognise(
-    path: Path, engine: Engine, options: Options, supervision: Supervision | None = None
-) -> Transcript:
-    """The transcript of a file, made by a loaded engine. Blocks: call it in a worker thread.
+SURE_OF_LANGUAGE = 0.6
+"""A confidence from which on one piece, however short, settles the language of the others."""
 
-    Raises what decoding and the engine raise, and what `supervision.check` raises.
-    """
-    watch = supervision or Supervision()
-    total_ms = _known_length(path)
-    run = _Run(engine, options, watch, total_ms)
-    # In a short recording there is nothing to decode while the model works on something else.
-    short = total_ms is not None and total_ms <= watch.window_seconds * 1000
-    with closing((_at_once if short else _ahead)(path, engine, watch)) as found:
-        for window in found:
-            run.hear(window)
-    return run.transcript()
+SURE_SAMPLES = 10 * SAMPLE_RATE
+"""Speech of which there is so much settles it at any confidence."""
 
 
-@dataclass(slots=True)
-class _Run:
-    """What has been recognised of one recording so far."""
+class Memory(Protocol):
+    """Keeps pieces that are finished, for a later run of the same job."""
 
-    engine: Engine
+    async def finished(self) -> Iterable[StoredPiece]:
+        """Those of earlier runs, in order."""
+
+    def expect_more(self) -> None:
+        """The recording has more than one piece."""
+
+    def keep(self, piece: StoredPiece) -> None:
+        """Must be quick; the piece may be written later."""
+
+
+class Listener(Protocol):
+    """Learns from each piece while the recording passes, and adds that to the transcript."""
+
+    async def listen(self, cut: Cut) -> None: ...
+
+    async def told(self, transcript: Transcript) -> Transcript: ...
+
+
+class NoMemory:
+    async def finished(self) -> Iterable[StoredPiece]:
+        return ()
+
+    def expect_more(self) -> None: ...
+
+    def keep(self, piece: StoredPiece) -> None: ...
+
+
+def _report_nothing(done_ms: int, total_ms: int | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What is wanted of a recording, and who helps."""
+
+    hear: Hear
     options: Options
-    watch: Supervision
-    total_ms: int | None
-    language: str | None = None
-    language_confidence: float | None = None
-    pieces: list[tuple[int, list[Segment]]] = field(default_factory=list)
-    samples: int = 0
+    plan: Plan
+    in_flight: int = 16
+    """Pieces that wait for the model or are with it, at most. Bounds memory."""
+    memory: Memory = field(default_factory=NoMemory)
+    report: Report = _report_nothing
+    listener: Listener | None = None
 
-    def hear(self, window: Window) -> None:
-        self.watch.check()
-        with self.watch.turn:
-            heard = self.engine.transcribe(window.sound, self.options)
-        length_ms = len(window.sound) * 1000 // SAMPLE_RATE
-        segments: list[Segment] = []
-        for segment in self._in_turns(heard):
-            # A model may end its last segment after the sound, where the next window begins.
-            segments.append(segment.within(0, length_ms))
-            self._report(window.start_ms + segments[-1].end_ms)
-        self._keep_language(heard, segments)
-        self.pieces.append((window.start_ms, segments))
-        self.samples += len(window.sound)
-        self._report(self._done_ms())
+    async def transcript(self, decoder: Decoder, path: Path) -> Transcript:
+        """What is said in a file. Raises what decoding and hearing raise.
+
+        When it is cancelled or fails, pieces that wait are given up and decoding ends.
+        """
+        async with decoder.open(path, self.plan) as recording:
+            work = _Work(self, recording)
+            await work.do()
+            transcript = work.transcript()
+        return await self.listener.told(transcript) if self.listener else transcript
+
+
+class _Work:
+    """What has been heard of one recording so far."""
+
+    def __init__(self, wanted: Recognition, recording: Recording) -> None:
+        self._wanted = wanted
+        self._recording = recording
+        self._options = wanted.options
+        self._room = asyncio.Semaphore(wanted.in_flight)
+        self._under_way: dict[int, Cut] = {}
+        self._pieces: dict[int, StoredPiece] = {}
+        self._language: str | None = wanted.options.language
+        self._confidence: float | None = None
+
+    async def do(self) -> None:
+        before = {} if self._one_piece() else await self._before()
+        try:
+            async with asyncio.TaskGroup() as hearing:
+                async for cut in self._recording:
+                    await self._take(cut, before.get(cut.number), hearing)
+                    self._report()
+        except BaseExceptionGroup as group:
+            # Whatever failed first made the others stop.
+            raise group.exceptions[0] from None
+
+    def _one_piece(self) -> bool:
+        """Whether the header says so. Of such a recording nothing is remembered, and nobody need ask."""
+        seconds = self._recording.info.duration_seconds
+        return seconds is not None and seconds <= self._wanted.plan.piece_seconds
+
+    async def _before(self) -> dict[int, StoredPiece]:
+        return {piece.number: piece for piece in await self._wanted.memory.finished()}
+
+    async def _take(self, cut: Cut, before: StoredPiece | None, hearing: asyncio.TaskGroup) -> None:
+        if cut.number:
+            self._wanted.memory.expect_more()
+        if self._wanted.listener:
+            await self._wanted.listener.listen(cut)
+        if before is not None and _same(cut, before):
+            self._add(before)
+            return
+        await self._room.acquire()
+        self._under_way[cut.number] = cut
+        if self._options.language is None:
+            # The others are heard in the language of the first, so it goes alone.
+            await self._hear(cut)
+        else:
+            hearing.create_task(self._hear(cut))
+
+    async def _hear(self, cut: Cut) -> None:
+        sound = np.frombuffer(cut.pcm, np.float32)
+        heard = await self._wanted.hear(Piece(sound, self._options))
+        self._room.release()
+        piece = self._finished(cut, heard)
+        self._wanted.memory.keep(piece)
+        self._add(piece)
+        del self._under_way[cut.number]
+        self._report()
+
+    def _finished(self, cut: Cut, heard: Heard) -> StoredPiece:
+        language = heard.language if heard.segments else None
+        speller = Speller(self._wanted.options.spelling, self._written_in(language))
+        length_ms = milliseconds(cut.end - cut.start)
+        start_ms = milliseconds(cut.start)
+        segments = [
+            # A model may end its last segment after the sound, where the next piece begins.
+            _of_channel(speller.spelled(segment.within(0, length_ms).shifted(start_ms)), cut.channel)
+            for segment in heard.segments
+        ]
+        confidence = heard.language_confidence if language else None
+        return StoredPiece(cut.number, cut.channel, cut.start, cut.end, tuple(segments), language, confidence)
+
+    def _add(self, piece: StoredPiece) -> None:
+        self._pieces[piece.number] = piece
+        if piece.language is not None:
+            self._learn(piece.language, piece.language_confidence or 0.0, piece)
+
+    def _learn(self, language: str, confidence: float, piece: StoredPiece) -> None:
+        """Keep the language that is most probable so far, and settle it once it is certain enough."""
+        settled = self._options.language is not None
+        if self._confidence is None or (not settled and confidence > self._confidence):
+            self._language, self._confidence = language, confidence
+        enough = piece.end_sample - piece.start_sample >= SURE_SAMPLES
+        if not settled and (enough or confidence >= SURE_OF_LANGUAGE):
+            self._options = replace(self._options, language=self._language)
 
     def transcript(self) -> Transcript:
-        duration_ms = self._done_ms()
-        self.watch.report(duration_ms, duration_ms)
-        return joined(
-            self.pieces,
-            duration_ms=duration_ms,
-            language=self.language,
-            language_confidence=self.language_confidence,
-            text_language="en" if self.options.task is Task.TRANSLATE else self.language,
-        )
+        duration_ms = self._recording.duration_ms or 0
+        pieces = [piece for _, piece in sorted(self._pieces.items())]
+        spoken = any(piece.segments for piece in pieces)
+        # One channel after the other: on each times rise, between them they may overlap.
+        channels = [
+            joined(
+                [(0, piece.segments) for piece in pieces if piece.channel == channel],
+                duration_ms=duration_ms,
+                language=self._language if spoken else None,
+                language_confidence=self._confidence if spoken else None,
+                text_language=self._written_in(self._language) if spoken else None,
+            )
+            for channel in sorted({piece.channel for piece in pieces}, key=lambda number: number or 0)
+        ]
+        return _together(channels, duration_ms)
 
-    def _in_turns(self, heard: Hearing) -> Iterator[Segment]:
-        while True:
-            self.watch.check()
-            with self.watch.turn:
-                segment = next(heard.segments, None)
-            if segment is None:
-                return
-            yield segment
+    def _written_in(self, spoken: str | None) -> str | None:
+        return "en" if self._wanted.options.task is Task.TRANSLATE else spoken
 
-    def _keep_language(self, heard: Hearing, segments: list[Segment]) -> None:
-        """Later windows are heard in the language of the first one with speech."""
-        if self.language is None and segments:
-            self.language = heard.language
-            self.language_confidence = heard.language_confidence
-            self.options = replace(self.options, language=heard.language)
-
-    def _done_ms(self) -> int:
-        return self.samples * 1000 // SAMPLE_RATE
-
-    def _report(self, done_ms: int) -> None:
+    def _report(self) -> None:
+        first = min((cut.start for cut in self._under_way.values()), default=self._recording.settled)
+        plan, header = self._wanted.plan, self._recording.info.duration_seconds
+        done_ms = max(0, milliseconds(min(first, self._recording.settled)) - plan.start_ms)
+        length_ms = None if header is None else round(header * 1000)
+        ends = [each for each in (plan.end_ms, length_ms) if each is not None]
         # A header may promise less than there is.
-        total_ms = None if self.total_ms is None else max(self.total_ms, done_ms)
-        self.watch.report(done_ms, total_ms)
+        total_ms = max(min(ends) - plan.start_ms, done_ms) if ends else None
+        self._wanted.report(done_ms, total_ms)
 
 
-def _known_length(path: Path) -> int | None:
-    seconds = probe(path).duration_seconds
-    return None if seconds is None else round(seconds * 1000)
+def _same(cut: Cut, before: StoredPiece) -> bool:
+    found = (before.channel, before.start_sample, before.end_sample)
+    return found == (cut.channel, cut.start, cut.end)
 
 
-def _at_once(path: Path, engine: Engine, watch: Supervision) -> Generator[Window, None, None]:
-    """The recording's windows, each decoded when it is asked for."""
-    with closing(decode(path, max_seconds=watch.max_seconds)) as blocks:
-        yield from windows(blocks, engine.speech, max_seconds=watch.window_seconds)
+def _of_channel(segment: Segment, channel: int | None) -> Segment:
+    if channel is None:
+        return segment
+    words = tuple(replace(word, channel=channel) for word in segment.words)
+    return replace(segment, channel=channel, words=words)
 
 
-def _ahead(path: Path, engine: Engine, watch: Supervision) -> Generator[Window, None, None]:
-    """The recording's windows, the next one being decoded while this one is with the model."""
-    decoder = _Decoder(path, engine, watch)
-    decoder.start()
-    try:
-        while (window := decoder.next_window()) is not None:
-            yield window
-    finally:
-        decoder.stop()
-
-
-class _Decoder(threading.Thread):
-    """Decodes and cuts a recording, at most one window ahead of who takes them."""
-
-    def __init__(self, path: Path, engine: Engine, watch: Supervision) -> None:
-        super().__init__(name="stt-decoder", daemon=True)
-        self._path = path
-        self._engine = engine
-        self._watch = watch
-        self._ready: queue.SimpleQueue[Window | Exception | None] = queue.SimpleQueue()
-        self._taken = threading.Semaphore(0)
-        self._stopped = threading.Event()
-
-    def next_window(self) -> Window | None:
-        """The next window, None after the last; raises what decoding raised."""
-        while True:
-            self._watch.check()
-            try:
-                found = self._ready.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
-            self._taken.release()
-            if isinstance(found, Exception):
-                raise found
-            return found
-
-    def stop(self) -> None:
-        """Ends the thread within a block's decoding and waits for that."""
-        self._stopped.set()
-        self._taken.release()
-        self.join()
-
-    def run(self) -> None:
-        try:
-            blocks = decode(self._path, max_seconds=self._watch.max_seconds)
-            with closing(blocks):
-                self._cut(blocks)
-            self._ready.put(None)
-        except Exception as error:
-            # Carried over to the thread that waits for the windows, and raised there.
-            self._ready.put(error)
-
-    def _cut(self, blocks: Iterator[Sound]) -> None:
-        seconds = self._watch.window_seconds
-        for window in windows(self._until_stopped(blocks), self._engine.speech, max_seconds=seconds):
-            if self._stopped.is_set():
-                return
-            self._ready.put(window)
-            self._taken.acquire()
-
-    def _until_stopped(self, blocks: Iterator[Sound]) -> Iterator[Sound]:
-        for block in blocks:
-            if self._stopped.is_set():
-                return
-            yield block
+def _together(channels: Sequence[Transcript], duration_ms: int) -> Transcript:
+    """Channels that were heard by themselves as one transcript, in the order in which things were said."""
+    if not channels:
+        return Transcript("", None, None, duration_ms, ())
+    if len(channels) == 1:
+        return channels[0]
+    segments = sorted(
+        (segment for channel in channels for segment in channel.segments),
+        key=lambda segment: (segment.start_ms, segment.channel or 0),
+    )
+    one = channels[0]
+    separator = separator_of(one.text_language or one.language)
+    text = separator.join(segment.text for segment in segments if segment.text)
+    return replace(one, text=text, segments=tuple(segments))

@@ -1,51 +1,101 @@
 """Puts speech to text together: settings in, routes, handlers and upkeep out."""
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-
-from stentor_common.adapters import missing, resolve
-from stentor_common.catalog import Offer
-from stentor_common.engines import EngineSlot
 from stentor_common.problems import ErrorStyle
+from stentor_common.runtime import Runtime
 from stentor_common.service import Service
 from stentor_common.settings import Settings
 from stentor_common.sweep import Sweep
-from stentor_stt import api, uploads
-from stentor_stt.contracts import slashml
-from stentor_stt.engines import ENGINES, Engine, EngineSettings
+from stentor_common.webhooks import CallbackStyle
+from stentor_stt import api, callbacks, pieces, uploads, vocabulary_api
+from stentor_stt.audio import Decoder
+from stentor_stt.contracts import (
+    aiml,
+    assemblyai,
+    deepgram,
+    deepspeech,
+    deepspeech_mic,
+    octoai,
+    openai,
+    openai_realtime,
+    slashml,
+)
+from stentor_stt.hearing import Ears, LocalHearer
 from stentor_stt.jobs import TranscribeHandler
-from stentor_stt.models import ModelShelf, canonical, hub_cache_folder
-from stentor_stt.providers import CAPABILITY, LOCAL, vendor_offers
+from stentor_stt.live import api as live_api
+from stentor_stt.live.desk import LiveDesk
+from stentor_stt.providers import choose_model, vendor_offers
+from stentor_stt.serving import batchers, offers, open_room
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcriptions import KIND, queue_of
 
-CONTRACTS = (api, slashml)
-"""Each has a `router`; one whose requests may carry files a `file_router`; one that has its own words for
-errors `ERROR_STYLES`, by path prefix."""
+CONTRACTS = (
+    api,
+    live_api,
+    vocabulary_api,
+    slashml,
+    openai,
+    aiml,
+    octoai,
+    deepspeech,
+    assemblyai,
+    deepgram,
+    openai_realtime,
+    deepspeech_mic,
+)
+"""Each has a `router`, a `file_router` for forms with a file, a `raw_router` for bodies that are one, or
+several of them; one that has its own words for errors `ERROR_STYLES`, by path prefix; one that has its own
+words for webhooks `CALLBACKS`, by style."""
 
 
-def build_service(settings: Settings, stt: SttSettings) -> Service:
-    slots = {canonical(model): _slot(model, settings, stt) for model in stt.models}
-    handler = TranscribeHandler(stt, slots)
+def build_service(settings: Settings, stt: SttSettings, decoder: Decoder | None = None) -> Service:
+    room = open_room(settings, stt)
+    hearer = LocalHearer(batchers(room, stt))
+    own_decoder = decoder or Decoder()
+    handler = TranscribeHandler(stt, hearer, own_decoder)
 
-    async def start() -> None:
-        if stt.preload:
-            await next(iter(slots.values())).load()
+    async def start(runtime: Runtime) -> None:
+        for batcher in hearer.batchers.values():
+            batcher.tell(runtime.metrics)
+        for model in stt.preload:
+            await room.slots[choose_model(model, stt)].load()
+
+    async def close() -> None:
+        await hearer.close()
+        await handler.close()
+        if own_decoder is not decoder:
+            await own_decoder.close()
+        await room.close()
 
     return Service(
         name="stt",
         settings=stt,
-        routers=[contract.router for contract in CONTRACTS],
+        routers=[contract.router for contract in CONTRACTS if hasattr(contract, "router")],
         file_routers=[contract.file_router for contract in CONTRACTS if hasattr(contract, "file_router")],
+        raw_routers=[contract.raw_router for contract in CONTRACTS if hasattr(contract, "raw_router")],
         handlers={KIND: handler},
-        queues={queue_of(model): stt.jobs_at_once for model in slots},
+        queues={queue_of(model): stt.jobs_at_once for model in room.slots},
         error_styles=_error_styles(),
-        sweeps=[Sweep("stt-uploads", 60, uploads.sweep)],
-        offers=lambda: [*_offers(settings, stt, slots), *vendor_offers(stt.provider_aliases)],
+        callbacks=_callbacks(),
+        answers=octoai.ANSWERS,
+        sweeps=[Sweep("stt-uploads", 60, uploads.sweep), Sweep("stt-pieces", 60, pieces.sweep)],
+        offers=lambda: [
+            *offers(settings, stt, room, hearer.batchers),
+            *vendor_offers(stt.provider_aliases),
+        ],
+        model_name=lambda name: choose_model(name, stt),
+        engines=room,
+        answerers=hearer.answerers(),
+        resources=[Ears(hearer, room), LiveDesk(stt)],
         start=start,
-        close=handler.close,
+        close=close,
     )
+
+
+def _callbacks() -> dict[str, CallbackStyle]:
+    styles = dict(callbacks.CALLBACKS)
+    for contract in CONTRACTS:
+        styles |= getattr(contract, "CALLBACKS", {})
+    return styles
 
 
 def _error_styles() -> dict[str, ErrorStyle]:
@@ -53,42 +103,3 @@ def _error_styles() -> dict[str, ErrorStyle]:
     for contract in CONTRACTS:
         styles |= getattr(contract, "ERROR_STYLES", {})
     return styles
-
-
-def _slot(model: str, settings: Settings, stt: SttSettings) -> EngineSlot[Engine]:
-    engine_settings = EngineSettings(
-        model=model,
-        data_dir=_model_dir(settings, stt),
-        device=stt.device,
-        compute_type=stt.compute_type,
-        threads=stt.threads,
-        beam_size=stt.beam_size,
-        offline=stt.offline,
-    )
-
-    def make() -> Engine:
-        engine: Engine = resolve(ENGINES, stt.engine)(engine_settings)
-        return engine
-
-    return EngineSlot(make, idle_seconds=stt.idle_unload_seconds)
-
-
-def _offers(settings: Settings, stt: SttSettings, slots: Mapping[str, EngineSlot[Engine]]) -> list[Offer]:
-    shelf = ModelShelf(_model_dir(settings, stt), hub_cache=hub_cache_folder(os.environ))
-    offers = []
-    for name, slot in slots.items():
-        reason = missing(ENGINES, stt.engine) or _missing_weights(shelf, stt, name)
-        offers.append(Offer(CAPABILITY, LOCAL, name, not reason, reason, slot.loaded))
-    return offers
-
-
-def _missing_weights(shelf: ModelShelf, stt: SttSettings, name: str) -> str:
-    """Why a model cannot be loaded here; empty when it can."""
-    if stt.engine != "faster-whisper" or not stt.offline:
-        # Weights that are nowhere on this machine may still come from the hub.
-        return ""
-    return "" if shelf.has(name) else shelf.advice(name)
-
-
-def _model_dir(settings: Settings, stt: SttSettings) -> Path:
-    return stt.model_dir or settings.data_dir

@@ -35,18 +35,32 @@ class SttSettings(BaseSettings):
     beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses followed while decoding; 1 is fastest."""
 
-    jobs_at_once: int = Field(default=4, ge=1)
-    """Jobs a worker runs side by side. They take turns at the model, window by window, so that one is
-    being decoded while another is recognised and a short one does not wait for a long one's end."""
+    jobs_at_once: int = Field(default=16, ge=1)
+    """Jobs a worker runs side by side. Their pieces share the model's batches, so that one job is being
+    fetched and decoded while others are heard, and a short one does not wait for a long one's end."""
 
     idle_unload_seconds: float = 300
     """Free a model after this long without a job; -1 keeps it."""
 
-    preload: bool = False
-    """Load the default model when the worker starts, not with its first job."""
+    preload: list[str] = []
+    """Models (JSON list) that a worker loads when it starts, not with their first job."""
 
-    window_seconds: float = Field(default=300, ge=30)
-    """Most sound given to a model at once; bounds memory whatever a recording's length."""
+    model_memory_mib: int = Field(default=0, ge=0)
+    """Memory that the models of a process may fill together, in MiB; 0: any. One that does not fit beside
+    the others has those unloaded first that are idle longest."""
+
+    batch: int = Field(default=8, ge=1, le=128)
+    """Pieces of sound, of whatever jobs, that a model hears at once."""
+
+    batch_seconds: float = Field(default=4, gt=0)
+    """About how long hearing them may take, by the speed so far: whoever comes new waits so long. Longer
+    batches do more in the same time on some machines."""
+
+    piece_seconds: float = Field(default=28, ge=5, le=30)
+    """Most sound that is heard at once; recordings are cut into such pieces, in pauses."""
+
+    decoder_memory_mib: int = Field(default=512, ge=256)
+    """Memory that decoding one recording may take, in MiB. A recording that needs more is refused."""
 
     max_audio_hours: float = Field(default=24, gt=0)
     """Longest recording taken."""
@@ -63,3 +77,19 @@ class SttSettings(BaseSettings):
 
     poll_hold_seconds: float = Field(default=3, ge=0, le=30)
     """How long a status request of the SlashML contract may be held while the job is about to end."""
+
+    stream_hold_seconds: float = Field(default=10, ge=0, le=30)
+    """How long a streamed answer of the OpenAI contract waits for its first text before it begins: what goes
+    wrong until then is told by the status."""
+
+    live_sessions: int = Field(default=32, ge=1)
+    """Live sessions that a process serves at a time."""
+
+    live_sessions_per_caller: int = Field(default=16, ge=1)
+    """How many of them one user, or one address without a token, may have."""
+
+    live_minutes: float = Field(default=240, gt=0)
+    """A live session is ended after this long."""
+
+    live_idle_seconds: float = Field(default=60, gt=0)
+    """A live session is ended when its client sends nothing for this long."""

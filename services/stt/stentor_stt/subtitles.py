@@ -1,5 +1,6 @@
 """Subtitles that read well: SRT, WebVTT and plain text from a transcript."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ class CueShape:
     max_cue_seconds: float = 7.0
     pause_seconds: float = 0.8
     """A silence this long between two words ends the cue."""
+    max_characters_per_second: float = 17.0
+    """Text that is spoken faster than this stays up longer, where nothing follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class _Piece:
     text: str
     start_ms: int
     end_ms: int
+    voice: tuple[str | None, int | None] = (None, None)
+    """Speaker and channel."""
 
 
 def to_srt(transcript: Transcript, shape: CueShape | None = None) -> str:
@@ -68,7 +73,8 @@ def to_text(transcript: Transcript) -> str:
 
 
 def cues(transcript: Transcript, shape: CueShape | None = None) -> list[Cue]:
-    """Cues in order; none overlaps the next, none is empty, each fits the shape."""
+    """Cues in order; none is empty, each is of one speaker and fits the shape. They overlap only where
+    people speak at the same time."""
     shape = shape or CueShape()
     groups = list(_groups(_pieces(transcript, shape), shape))
     starts = [*(group[0].start_ms for group in groups[1:]), transcript.duration_ms]
@@ -76,12 +82,13 @@ def cues(transcript: Transcript, shape: CueShape | None = None) -> list[Cue]:
 
 
 def _cue(group: list[_Piece], next_start_ms: int, shape: CueShape) -> Cue:
-    start = group[0].start_ms
-    wanted = max(group[-1].end_ms, start + MIN_CUE_MS)
+    start, lines = group[0].start_ms, _balanced(group, shape)
+    reading_ms = math.ceil(sum(map(_width, lines)) / shape.max_characters_per_second * 1000)
+    wanted = max(group[-1].end_ms, start + MIN_CUE_MS, start + reading_ms)
     longest = start + int(shape.max_cue_seconds * 1000)
     # A player drops a cue that lasts no time, so even the tightest spot gets a millisecond.
     end = max(min(wanted, longest, max(next_start_ms, group[-1].end_ms)), start + 1)
-    return Cue(start, end, _balanced(group, shape))
+    return Cue(start, end, lines)
 
 
 def _groups(pieces: Iterator[_Piece], shape: CueShape) -> Iterator[list[_Piece]]:
@@ -112,6 +119,8 @@ def _overflows(group: list[_Piece], shape: CueShape) -> bool:
 
 def _ends(group: list[_Piece], following: _Piece, shape: CueShape) -> bool:
     last = group[-1]
+    if following.voice != last.voice:
+        return True
     if following.start_ms - last.end_ms >= shape.pause_seconds * 1000:
         return True
     sentence = SENTENCE_END.search(last.text) and last.text.lower() not in ABBREVIATIONS
@@ -161,11 +170,13 @@ def _pieces(transcript: Transcript, shape: CueShape) -> Iterator[_Piece]:
 def _segment_pieces(segment: Segment) -> Iterator[_Piece]:
     if not segment.words:
         # Without word times they are estimated from the number of letters.
-        yield from _spread(segment.text.split(), " ", segment.start_ms, segment.end_ms)
+        voice = (segment.speaker, segment.channel)
+        for piece in _spread(segment.text.split(), " ", segment.start_ms, segment.end_ms):
+            yield replace(piece, voice=voice)
         return
     words = [word for word in segment.words if word.text]
     for word, lead in zip(words, _leads(segment.text, [word.text for word in words]), strict=True):
-        yield _Piece(lead, word.text, word.start_ms, word.end_ms)
+        yield _Piece(lead, word.text, word.start_ms, word.end_ms, (word.speaker, word.channel))
 
 
 def _leads(text: str, parts: list[str]) -> Iterator[str]:
@@ -193,7 +204,7 @@ def _narrow(piece: _Piece, shape: CueShape) -> Iterator[_Piece]:
     step = max(1, shape.max_line_width // 4)
     parts = [piece.text[at : at + step] for at in range(0, len(piece.text), step)]
     for number, part in enumerate(_spread(parts, "", piece.start_ms, piece.end_ms)):
-        yield part if number else replace(part, lead=piece.lead)
+        yield replace(part, lead=part.lead if number else piece.lead, voice=piece.voice)
 
 
 def _width(text: str) -> int:

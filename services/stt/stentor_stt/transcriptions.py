@@ -54,6 +54,8 @@ class Transcription:
     audio_url: str
     """The recording as the caller named it, for contracts that echo it."""
     webhook_url: str | None = None
+    attached: tuple[str, ...] = ()
+    """Uploads that came in the same request beside the recording, and go when the job is deleted."""
     contract: str = "native"
     """By which contract it came."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class Asked:
     audio_url: str | None = None
     upload_id: str | None = None
     upload: Upload | None = None
+    attached: tuple[Upload, ...] = ()
+    """Further files of the same request, which the options refer to."""
     vocabulary: str | None = None
     """Name of one of the caller's vocabularies."""
     callback: Callback | None = None
@@ -119,10 +123,10 @@ async def create(
     try:
         job, new = await _submit(runtime, settings, caller, asked, trace)
     except BaseException:
-        await uploads.discard(runtime, asked.upload)
+        await uploads.discard(runtime, asked.upload, *asked.attached)
         raise
     if not new:
-        await uploads.discard(runtime, asked.upload)
+        await uploads.discard(runtime, asked.upload, *asked.attached)
     return job, new
 
 
@@ -143,9 +147,10 @@ async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
         work.announce(job.id, ended=True)
     if job.result_key:
         await runtime.store.delete(job.result_key)
-    source = Transcription.of(job.request).source
-    if source.upload_id and source.came_with_job:
-        await uploads.delete(runtime, [Upload(id=uuid.UUID(source.upload_id))])
+    asked = Transcription.of(job.request)
+    own = [asked.source.upload_id] if asked.source.upload_id and asked.source.came_with_job else []
+    if came := [*own, *asked.attached]:
+        await uploads.delete(runtime, [Upload(id=uuid.UUID(each)) for each in came])
 
 
 async def _submit(
@@ -160,6 +165,7 @@ async def _submit(
         options=await with_vocabulary(runtime, caller, asked.vocabulary, asked.options),
         audio_url=asked.audio_url or "",
         webhook_url=asked.callback.url if asked.callback else None,
+        attached=tuple(str(upload.id) for upload in asked.attached),
         contract=asked.contract,
         notes=asked.notes,
     )

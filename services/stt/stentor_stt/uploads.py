@@ -12,6 +12,7 @@ from stentor_stt.repository import UploadRepository
 from stentor_stt.tables import Upload
 
 FILENAME_CHARACTERS = 255
+PIECE_BYTES = 1024 * 1024
 
 
 class UploadTooLarge(TooLarge):
@@ -57,6 +58,12 @@ async def receive(
     return upload
 
 
+async def in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    """What is in memory already as `receive` takes it: a large one must not keep the loop busy at once."""
+    for at in range(0, len(content), PIECE_BYTES):
+        yield content[at : at + PIECE_BYTES]
+
+
 async def delete(runtime: Runtime, uploads: list[Upload]) -> None:
     """The objects first: while a row is there, what it names is not forgotten."""
     for upload in uploads:
@@ -65,10 +72,10 @@ async def delete(runtime: Runtime, uploads: list[Upload]) -> None:
         await UploadRepository(work.session).delete([upload.id for upload in uploads])
 
 
-async def discard(runtime: Runtime, upload: Upload | None) -> None:
-    """A file that came with a request which made no job is of no use."""
-    if upload is not None:
-        await delete(runtime, [upload])
+async def discard(runtime: Runtime, *uploads: Upload | None) -> None:
+    """Files that came with a request which made no job are of no use."""
+    if given := [upload for upload in uploads if upload is not None]:
+        await delete(runtime, given)
 
 
 async def sweep(runtime: Runtime) -> None:

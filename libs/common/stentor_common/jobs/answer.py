@@ -1,9 +1,7 @@
 """A job that is waited for within one request: its end as an answer, its failure as an error."""
 
 import asyncio
-from typing import TYPE_CHECKING
-
-from fastapi import Request
+from typing import TYPE_CHECKING, Protocol
 
 from stentor_common.errors import AppError, Conflict
 from stentor_common.jobs.repository import JobRepository
@@ -36,18 +34,28 @@ class ClientGone(Exception):
     """Nobody is there to answer."""
 
 
-async def finished(runtime: "Runtime", request: Request, caller: "Caller", job: Job) -> Job:
+class Client(Protocol):
+    """Whoever waits: a request, or something like it at the end of a WebSocket."""
+
+    async def is_disconnected(self) -> bool: ...
+
+
+async def finished(
+    runtime: "Runtime", client: Client, caller: "Caller", job: Job, *, keep: bool = False
+) -> Job:
     """The job once it is completed. Raises JobFailed, and Conflict when somebody cancelled or deleted it.
 
-    When the client goes away the job is cancelled, and ClientGone raised.
+    When the client goes away the job is cancelled, unless `keep` says that it may come back for it, and
+    ClientGone raised.
     """
     try:
         while job.active and not runtime.stopping.is_set():
-            if await request.is_disconnected():
+            if await client.is_disconnected():
                 raise ClientGone
             job = await wait_finished(runtime, job.id, LOOK_SECONDS) or _deleted(job)
     except (asyncio.CancelledError, ClientGone):
-        await abandon(runtime, caller, job)
+        if not keep:
+            await abandon(runtime, caller, job)
         raise
     return completed(job)
 

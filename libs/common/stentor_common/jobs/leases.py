@@ -37,7 +37,15 @@ TAKE = (
         eta_seconds=None,
         stage=None,
     )
-    .returning(JOB.c.kind, JOB.c.queue, JOB.c.request, JOB.c.request_id, JOB.c.attempts, JOB.c.created_at)
+    .returning(
+        JOB.c.kind,
+        JOB.c.queue,
+        JOB.c.owner_id,
+        JOB.c.request,
+        JOB.c.request_id,
+        JOB.c.attempts,
+        JOB.c.created_at,
+    )
 )
 
 HELD = update(JOB).where(
@@ -55,6 +63,7 @@ class Lease:
     job_id: uuid.UUID
     kind: str
     queue: str
+    owner_id: uuid.UUID | None
     request: dict[str, Any]
     request_id: str
     attempt: int
@@ -91,8 +100,7 @@ class LeaseRepository:
         found = row.one_or_none()
         if found is None:
             return None
-        kind, queue, request, request_id, attempt, created_at = found
-        return Lease(lease_id, job_id, kind, queue, request, request_id, attempt, created_at)
+        return Lease(lease_id, job_id, *found)
 
     async def renew(self, lease: Lease, until: datetime, progress: dict[str, Any]) -> bool:
         """Keep the job and write its progress. False: it was cancelled, deleted or given to another."""

@@ -2,9 +2,9 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
@@ -43,6 +43,19 @@ class NewJob:
     fingerprint: str | None = None
     callback: Callback | None = None
     """Whom to tell when it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a caller's jobs: at most so many, nearest to the job that they are older or newer than."""
+
+    limit: int
+    older_than: Job | None = None
+    newer_than: Job | None = None
+    states: Collection[JobState] = ()
+    """Only in one of these; any, if there is none."""
+    day: date | None = None
+    """Only those made on this day, by UTC."""
 
 
 class JobRepository:
@@ -102,6 +115,27 @@ class JobRepository:
             query = query.where(tuple_(Job.created_at, Job.id) < (after.created_at, after.id))
         query = query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
         return (await self._session.scalars(query.options(defer(Job.result)))).all()
+
+    async def page(self, caller: Caller, kind: str, page: Page) -> Sequence[Job]:
+        """The caller's jobs in a page, newest first, without their results."""
+        place = tuple_(Job.created_at, Job.id)
+        query = select(Job).where(
+            Job.owner_id == caller.user_id, Job.kind == kind, Job.state != JobState.expired
+        )
+        if page.states:
+            query = query.where(Job.state.in_(page.states))
+        if page.day:
+            begin = datetime.combine(page.day, time(), UTC)
+            query = query.where(Job.created_at >= begin, Job.created_at < begin + timedelta(days=1))
+        if page.older_than:
+            query = query.where(place < (page.older_than.created_at, page.older_than.id))
+        if page.newer_than:
+            query = query.where(place > (page.newer_than.created_at, page.newer_than.id))
+        upwards = page.newer_than is not None and page.older_than is None
+        order = (Job.created_at, Job.id) if upwards else (Job.created_at.desc(), Job.id.desc())
+        query = query.order_by(*order).limit(page.limit).options(defer(Job.result))
+        found = (await self._session.scalars(query)).all()
+        return found[::-1] if upwards else found
 
     async def position(self, job: Job) -> int | None:
         """How many jobs are before this one in its queue; None once it left the queue."""

@@ -9,6 +9,8 @@ from stentor_common.auth import Caller
 from stentor_common.jobs.repository import IdempotencyMismatch, JobRepository, NewJob
 from stentor_common.jobs.table import Job
 from stentor_common.queue import Message
+from stentor_common.webhooks.intake import accepted
+from stentor_common.webhooks.repository import WebhookRepository
 
 if TYPE_CHECKING:
     from stentor_common.runtime import Runtime, Work
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 async def submit(runtime: "Runtime", work: "Work", caller: Caller, new: NewJob) -> tuple[Job, bool]:
     """Add the job and enqueue its message; returns it and whether it is new.
 
-    With an Idempotency-Key that came before, the job of then. Raises Throttled, IdempotencyMismatch.
+    With an Idempotency-Key that came before, the job of then. Raises Throttled, IdempotencyMismatch, and what
+    `webhooks.intake.accepted` raises for a callback.
     """
     # The connection for this look is given back before the throttle needs one: a request that held one
     # while it waited for another would, among enough like it, wait for ever.
@@ -25,6 +28,7 @@ async def submit(runtime: "Runtime", work: "Work", caller: Caller, new: NewJob) 
         found = await _made_before(JobRepository(session), new)
     if found is not None:
         return found, False
+    webhook = await accepted(runtime, caller, new.callback) if new.callback else None
     await runtime.throttle.count_new_job(caller)
     jobs = JobRepository(work.session)
     job = await _add(work, jobs, new, caller, runtime.clock.now())
@@ -34,6 +38,8 @@ async def submit(runtime: "Runtime", work: "Work", caller: Caller, new: NewJob) 
         if found is None:
             raise IdempotencyMismatch
         return found, False
+    if webhook:
+        await WebhookRepository(work.session).add(job.id, webhook, job.created_at)
     work.enqueue(Message(new.queue, new.kind, job.id))
     runtime.metrics.jobs_created.labels(new.kind).inc()
     return job, True

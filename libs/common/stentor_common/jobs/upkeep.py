@@ -9,12 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from stentor_common.jobs.table import ACTIVE, FINISHED, Job, JobState
 from stentor_common.queue import Message
+from stentor_common.webhooks.table import Webhook
 
 RESEND = timedelta(minutes=5)
 """A message that was confirmed is believed to be in the queue this long before it is checked."""
 
 TOMBSTONE = timedelta(days=7)
 """How long an expired job's row stays, so that its id is answered with what happened to it."""
+
+LEAST_KEPT = timedelta(hours=1)
+"""A result is there this long, also where the job took longer than its retention."""
 
 BATCH = 500
 
@@ -112,12 +116,16 @@ class UpkeepRepository:
     async def expire(self, now: datetime) -> Sequence[str]:
         """Forget what finished jobs were about; returns the keys of results to delete from the store."""
         old = (
-            select(Job.id, Job.result_key).where(Job.state.in_(FINISHED), Job.expires_at <= now).limit(BATCH)
+            select(Job.id, Job.result_key)
+            .where(Job.state.in_(FINISHED), Job.expires_at <= now, Job.finished_at <= now - LEAST_KEPT)
+            .limit(BATCH)
         )
         rows = (await self._session.execute(old)).all()
+        ids = [row.id for row in rows]
+        await self._session.execute(delete(Webhook).where(Webhook.job_id.in_(ids)))
         await self._session.execute(
             update(Job)
-            .where(Job.id.in_([row.id for row in rows]))
+            .where(Job.id.in_(ids))
             .values(
                 state=JobState.expired,
                 request={},

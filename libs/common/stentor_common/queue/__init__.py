@@ -1,7 +1,10 @@
-"""The queue port. A message is a wake-up call: it names a job, the job's row says what to do."""
+"""The queue port. A message is a wake-up call: it names a job, the job's row says what to do.
+
+Beside it the port of questions, which are of no use when the answer comes late.
+"""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +22,16 @@ class Message:
 
 class QueueUnavailable(Unavailable):
     """The broker did not take the message. The job's row stays, and the sweeper sends it later."""
+
+
+class NoAnswer(Unavailable):
+    """Nobody who could answer is there, nobody did in time, or answering went wrong."""
+
+    code = "no_answer"
+
+
+Answer = Callable[[bytes], Awaitable[bytes]]
+"""Answers a question."""
 
 
 class Delivery(Protocol):
@@ -58,6 +71,27 @@ class Queue(Protocol):
         """Raises QueueUnavailable when messages could not be taken now."""
 
     async def close(self) -> None: ...
+
+
+class Questions(Protocol):
+    """Questions to whoever can answer, for those who wait for the answer. Nothing is kept."""
+
+    async def ask(self, queue: str, question: bytes, seconds: float) -> bytes:
+        """What one of those says who answer on a queue. Raises NoAnswer and QueueUnavailable.
+
+        Nobody begins with a question whose time is over.
+        """
+
+    async def answer(self, queue: str, handler: Answer, at_once: int) -> None:
+        """Answer the questions of a queue until cancelled, so many side by side.
+
+        One who asked a handler that raises gets NoAnswer. What a lost process had begun to answer is asked
+        of another. Raises QueueUnavailable.
+        """
+
+
+class Broker(Queue, Questions, Protocol):
+    """What carries messages carries questions too."""
 
 
 def dead(queue: str) -> str:

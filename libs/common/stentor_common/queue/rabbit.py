@@ -11,7 +11,8 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustQueue
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 
-from stentor_common.queue import Delivery, Message, QueueUnavailable, dead
+from stentor_common.queue import Answer, Delivery, Message, QueueUnavailable, dead
+from stentor_common.queue.rabbit_ask import Asker, answer_questions
 
 PUBLISH_SECONDS = 5
 CONNECT_SECONDS = 30
@@ -32,6 +33,7 @@ class RabbitQueue:
         self._channel = channel
         self._declared: dict[str, AbstractRobustQueue] = {}
         self._declaring = asyncio.Lock()
+        self._asker = Asker(connection)
 
     @classmethod
     async def open(cls, url: str) -> "RabbitQueue":
@@ -75,6 +77,12 @@ class RabbitQueue:
                     await channel.close()
         except (OSError, AMQPError, ChannelInvalidStateError, TimeoutError) as error:
             raise QueueUnavailable(f"the message broker does not answer: {error!r}") from error
+
+    async def ask(self, queue: str, question: bytes, seconds: float) -> bytes:
+        return await self._asker.ask(queue, question, seconds)
+
+    async def answer(self, queue: str, handler: Answer, at_once: int) -> None:
+        await answer_questions(self._connection, queue, handler, at_once)
 
     async def ping(self) -> None:
         if not self._connection.connected.is_set():

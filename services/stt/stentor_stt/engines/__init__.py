@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stentor_common.adapters import Adapter
+from stentor_stt.decoder.wire import Detector
 from stentor_stt.options import Options
 from stentor_stt.transcript import Segment
 
@@ -22,6 +23,12 @@ ENGINES = {
     "scripted": Adapter("stentor_stt.engines.scripted:ScriptedEngine"),
 }
 """Each is called with EngineSettings. `scripted` is for tests and never a default."""
+
+IN_PROCESS = frozenset({"scripted"})
+"""Engines without weights. All others run in a process of their own, see `stentor_stt.engines.hosted`."""
+
+DETECTORS = {"scripted": Detector.SOUND}
+"""What counts as speech for engines that do not hear speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +104,6 @@ class Engine(Protocol):
 
         A piece's answer does not depend on the others beside it. Raises what `check` raises.
         """
-
-    def transcribe(self, sound: Sound, options: Options) -> Hearing: ...
-
-    def speech(self, sound: Sound) -> list[tuple[int, int]]:
-        """Where somebody speaks: (first, one past last) sample, in order. Does not need `load`."""
 
     def languages(self) -> frozenset[str]:
         """Codes this model understands. Needs `load` first."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stentor_stt.engines import EngineSettings, Hearing
+from stentor_stt.engines import EngineSettings, Heard, Piece
 from stentor_stt.errors import UnknownLanguage
 from stentor_stt.options import Options
 from stentor_stt.transcript import Segment, Word
@@ -22,7 +22,7 @@ SAMPLES_PER_MS = 16
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One segment per text, sharing the sound evenly; the same for every window and every call."""
+    """One segment per text, sharing the sound evenly; the same for every piece."""
 
     texts: tuple[str, ...]
     language: str = "en"
@@ -33,6 +33,9 @@ class Script:
     fails_after: int | None = None
     """Raise ScriptedFailure in place of the segment with this number, counted from 0."""
 
+    diary: str | None = None
+    """A file to which a line is added for every piece that was heard: its length in milliseconds."""
+
 
 class ScriptedFailure(Exception):
     """What a broken engine would raise: not an error of the caller."""
@@ -41,7 +44,7 @@ class ScriptedFailure(Exception):
 class ScriptedEngine:
     """Answers from a Script, given here or as the JSON file that `settings.model` names.
 
-    Sound without any sample above zero is silence, in which nothing is said.
+    Sound that is perfectly silent says nothing.
     """
 
     name = "scripted"
@@ -50,36 +53,50 @@ class ScriptedEngine:
         self,
         settings: EngineSettings,
         script: Script | None = None,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         self.model = settings.model
         self.asked: list[Options] = []
-        """Options of every call so far."""
+        """Options of every piece so far."""
         self.loaded = False
         self._script = script or read_script(Path(settings.model))
-        self._wait = wait
+        self._unloaded = threading.Event()
+        # Whoever unloads it does not wait until it has played to the end.
+        self._wait = wait or self._unloaded.wait
 
     def load(self) -> None:
         self.loaded = True
+        self._unloaded.clear()
 
     def unload(self) -> None:
         self.loaded = False
+        self._unloaded.set()
 
     def languages(self) -> frozenset[str]:
         return frozenset(self._script.languages)
 
-    def speech(self, sound: Sound) -> list[tuple[int, int]]:
-        return [(0, len(sound))] if sound.any() else []
-
-    def transcribe(self, sound: Sound, options: Options) -> Hearing:
+    def check(self, options: Options) -> None:
         if not self.loaded:
-            raise RuntimeError("load() comes before transcribe()")
+            raise RuntimeError("load() comes before using the engine")
         if options.language is not None and options.language not in self.languages():
             raise UnknownLanguage(options.language, model=self.model, known=self.languages())
-        self.asked.append(options)
-        if not self.speech(sound):
-            return Hearing(None, None, iter(()))
-        return Hearing(options.language or self._script.language, 1.0, self._segments(sound, options))
+
+    def hear(self, pieces: Sequence[Piece]) -> list[Heard]:
+        return [self._heard(piece) for piece in pieces]
+
+    def _heard(self, piece: Piece) -> Heard:
+        self.check(piece.options)
+        self.asked.append(piece.options)
+        length_ms = len(piece.sound) // SAMPLES_PER_MS
+        if not piece.sound.any():
+            return Heard(None, None, ())
+        segments = tuple(self._segments(piece.sound, piece.options))
+        if self._script.diary:
+            with Path(self._script.diary).open("a") as diary:
+                diary.write(f"{length_ms}\n")
+        loud = piece.sound.nonzero()[0] // SAMPLES_PER_MS
+        speech = ((int(loud[0]), int(loud[-1]) + 1),) if piece.find_speech else ()
+        return Heard(piece.options.language or self._script.language, 1.0, segments, speech)
 
     def _segments(self, sound: Sound, options: Options) -> Iterator[Segment]:
         texts = self._script.texts

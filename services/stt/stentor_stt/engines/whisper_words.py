@@ -1,0 +1,111 @@
+"""When each word was said: the text laid along the sound by what the network attended to."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from faster_whisper.transcribe import merge_punctuations
+
+from stentor_stt.engines.whisper_decoding import Decoded, Phrase
+from stentor_stt.engines.whisper_model import Alignment, Reading, WhisperModel
+from stentor_stt.options import Task
+from stentor_stt.transcript import UNSPACED, Word
+
+OPENING = "\"'“¿([{-"
+CLOSING = "\"'.。,，!！?？:：”)]}、"
+"""Punctuation that belongs to the word after it, and before it."""
+
+SENTENCE_ENDS = (".", "。", "!", "！", "?", "？")
+
+USUAL_SECONDS = 0.7
+"""A word whose usual length is taken for longer than this is not: the text has few words and pauses."""
+LONGEST = 2
+"""Times the usual length: what is longer has a pause in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A word as the vocabulary has it, with the space before it. Times in seconds from the take's begin."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+def word_times(model: WhisperModel, parts: Sequence[Decoded]) -> list[list[list[Word]]]:
+    """The words of each part by phrase. Times in milliseconds from the part's begin."""
+    readings = [reading(model, part) for part in parts]
+    aligned = iter(model.align([each for each in readings if each.text]))
+    return [
+        list(_words(model, part, next(aligned))) if each.text else []
+        for part, each in zip(parts, readings, strict=True)
+    ]
+
+
+def reading(model: WhisperModel, part: Decoded) -> Reading:
+    take = part.take
+    start = model.vocabulary(take.language, take.task).sot_sequence
+    text = [token for phrase in part.phrases for token in phrase.tokens]
+    return Reading(take.encoded, take.frames, tuple(start), tuple(text))
+
+
+def _words(model: WhisperModel, part: Decoded, alignment: Alignment) -> Iterator[list[Word]]:
+    # What is translated is written as English is.
+    written_in = "en" if part.take.task is Task.TRANSLATE else part.take.language
+    vocabulary = model.vocabulary(written_in, part.take.task)
+    timed: list[list[Timed]] = []
+    first = 0
+    for phrase in part.phrases:
+        timed.append(_timed(vocabulary, phrase, alignment, first))
+        first += len(phrase.tokens)
+    lengths = [word.end - word.start for words in timed for word in words if word.end > word.start]
+    longest = LONGEST * min(median(lengths), USUAL_SECONDS) if lengths else 0.0
+    for words in timed:
+        yield [_word(each) for each in _without_pauses(words, longest)]
+
+
+def _timed(vocabulary: Any, phrase: Phrase, alignment: Alignment, first: int) -> list[Timed]:
+    """The phrase's words; its first token is so far from the begin of the text."""
+    texts, tokens = vocabulary.split_to_word_tokens(list(phrase.tokens))
+    found: list[dict[str, Any]] = []
+    for text, own in zip(texts, tokens, strict=True):
+        last = first + len(own)
+        certain = alignment.probabilities[first:last]
+        times = {"start": alignment.times[first], "end": alignment.times[last]}
+        found.append({"word": text, "tokens": own, "certain": sum(certain) / len(certain), **times})
+        first = last
+    # A mark that is put to a word takes no time of its own, so that the pause it stands for is no part of it.
+    merge_punctuations(found, OPENING, CLOSING)
+    parts = [Timed(each["word"], each["start"], each["end"], each["certain"]) for each in found if each["word"]]
+    return parts if vocabulary.language_code in UNSPACED else _joined(parts)
+
+
+def _joined(parts: Sequence[Timed]) -> list[Timed]:
+    """Words as they stand between spaces: the vocabulary parts them at hyphens too."""
+    words: list[Timed] = []
+    for part in parts:
+        if words and not part.text.startswith(" "):
+            before = words.pop()
+            sure = min(before.probability, part.probability)
+            part = Timed(before.text + part.text, before.start, part.end, sure)
+        words.append(part)
+    return [word for word in words if word.text.strip()]
+
+
+def _without_pauses(words: Sequence[Timed], longest: float) -> Iterator[Timed]:
+    """Words that are too long give up the pause: before them where a sentence begins, else after them."""
+    begins = True
+    for word in words:
+        if word.end - word.start > longest:
+            word = (
+                replace(word, start=word.end - longest) if begins else replace(word, end=word.start + longest)
+            )
+        begins = word.text.endswith(SENTENCE_ENDS)
+        yield word
+
+
+def _word(timed: Timed) -> Word:
+    start, end = (round(seconds * 1000) for seconds in (timed.start, timed.end))
+    return Word(timed.text.strip(), start, end, round(min(timed.probability, 1.0), 4))

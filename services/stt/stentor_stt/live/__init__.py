@@ -1,0 +1,1 @@
+"""Live transcription: sound comes in while somebody speaks, text goes out."""

@@ -1,0 +1,103 @@
+"""The models that are served: how each is made and kept, and what is told about them."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from stentor_common.adapters import missing, resolve
+from stentor_common.catalog import ModelStatus, Offer
+from stentor_common.engines import MIB, Care, EngineRoom, EngineSlot, EngineState
+from stentor_common.settings import Settings
+from stentor_stt.batching import Batcher, BatchLimits
+from stentor_stt.engines import ENGINES, IN_PROCESS, Engine, EngineSettings
+from stentor_stt.engines.hosted import HostedEngine
+from stentor_stt.models import ModelShelf, canonical, hub_cache_folder
+from stentor_stt.providers import CAPABILITY, LOCAL
+from stentor_stt.settings import SttSettings
+
+LIBRARIES_BYTES = 150 * MIB
+"""What an engine's process fills beside its weights."""
+
+
+def open_room(settings: Settings, stt: SttSettings) -> EngineRoom[Engine]:
+    """Every served model by its one name, none of them loaded."""
+    room: EngineRoom[Engine] = EngineRoom(stt.model_memory_mib * MIB)
+    shelf = shelf_of(settings, stt)
+    for model in stt.models:
+        name = canonical(model)
+        care = Care(
+            idle_seconds=stt.idle_unload_seconds,
+            estimate=partial(estimated_bytes, shelf, name),
+            measure=_measured,
+        )
+        room.add(name, _maker(model, settings, stt), care)
+    return room
+
+
+def batchers(room: EngineRoom[Engine], stt: SttSettings) -> dict[str, Batcher]:
+    limits = BatchLimits(stt.batch, stt.batch_seconds)
+    return {name: Batcher(slot, limits) for name, slot in room.slots.items()}
+
+
+def estimated_bytes(shelf: ModelShelf, name: str) -> int:
+    """What a model fills once it is loaded: never less than its weights, whatever number format they
+    become."""
+    here = shelf.find(name)
+    return LIBRARIES_BYTES + (here.size_bytes if here else 0)
+
+
+def offers(
+    settings: Settings, stt: SttSettings, room: EngineRoom[Engine], hearing: Mapping[str, Batcher]
+) -> list[Offer]:
+    """What this process would do with each model, and does."""
+    shelf = shelf_of(settings, stt)
+    found = []
+    for name, slot in room.slots.items():
+        here = shelf.find(name)
+        source = here.source.value if here else ("" if stt.offline else "hub")
+        reason = missing(ENGINES, stt.engine)
+        # Weights that are nowhere on this machine may still come from the hub.
+        if not reason and stt.engine not in IN_PROCESS and not source:
+            reason = shelf.advice(name)
+        status = _status(slot, hearing[name].jobs, source)
+        found.append(Offer(CAPABILITY, LOCAL, name, not reason, reason, status))
+    return found
+
+
+def shelf_of(settings: Settings, stt: SttSettings) -> ModelShelf:
+    return ModelShelf(_model_dir(settings, stt), hub_cache=hub_cache_folder(os.environ))
+
+
+def _maker(model: str, settings: Settings, stt: SttSettings) -> Callable[[], Engine]:
+    engine_settings = EngineSettings(
+        model=model,
+        data_dir=_model_dir(settings, stt),
+        device=stt.device,
+        compute_type=stt.compute_type,
+        threads=stt.threads,
+        beam_size=stt.beam_size,
+        offline=stt.offline,
+    )
+
+    def make() -> Engine:
+        if stt.engine not in IN_PROCESS:
+            return HostedEngine(stt.engine, engine_settings)
+        engine: Engine = resolve(ENGINES, stt.engine)(engine_settings)
+        return engine
+
+    return make
+
+
+def _measured(engine: Engine) -> int | None:
+    return engine.memory_bytes() if isinstance(engine, HostedEngine) else None
+
+
+def _status(slot: EngineSlot[Engine], jobs: int, source: str) -> ModelStatus:
+    now = slot.status
+    copies = int(now.state == EngineState.loaded)
+    return ModelStatus(now.state, now.pinned, copies, now.memory_bytes, jobs, now.last_used, source)
+
+
+def _model_dir(settings: Settings, stt: SttSettings) -> Path:
+    return stt.model_dir or settings.data_dir
