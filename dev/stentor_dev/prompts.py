@@ -30,3 +30,23 @@ def prompts(cache: Path, *, words: int, count: int) -> dict[Path, str]:
             if recording and len(text.split()) >= words and not NOT_SAID.search(text):
                 found[recording] = text
     return dict(list(found.items())[:count])
+
+
+def counting(cache: Path, last: int) -> list[list[Path]]:
+    """For each number from 1 to the last, 999 at most, the recordings that say it one after the other.
+
+    Raises NoPackages.
+    """
+    folder = unpacked(cache / "prompts", PACKAGES) / SOUNDS / "digits"
+    return [[folder / f"{part}.wav" for part in _spoken(number)] for number in range(1, last + 1)]
+
+
+def _spoken(number: int) -> list[str]:
+    hundreds, rest = divmod(number, 100)
+    tens, ones = divmod(rest, 10) if rest > 20 else (0, rest)
+    parts = [
+        f"{hundreds} hundred" if hundreds else "",
+        f"{10 * tens}" if tens else "",
+        f"{ones}" if ones else "",
+    ]
+    return " ".join(parts).split()

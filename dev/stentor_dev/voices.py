@@ -1,8 +1,8 @@
 """Recordings of many voices from Debian packages: telephone prompts, and dialogues of a game.
 
-The prompts are by Allison Smith (English), June Wallack (French), Carlo Flamini and Menardi (Italian),
-IvrvoiceRU (Russian), Armelle Desjardins (French) and a Colombian speaker, CC BY-SA 3.0 or GPL; the
-dialogues are of Fish Fillets NG, with two actors in each of two languages, GPL. Never part of the project.
+The prompts are those of Asterisk in several languages (CC BY-SA 3.0) and of others for it (GPL and alike);
+the dialogues are of Fish Fillets NG, with two actors in each of two languages (GPL). Each package names
+who made it. Fetched when a benchmark wants them, never part of the project.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Does with the `websocket-client` package what microphone clients of the DeepSpeech REST API do: 1024 samples
+"""Does with the `websocket-client` package what microphone clients of the DeepSpeech REST API do: 1024 frames
 out, a text in, in turn. URL and 16 kHz recording as arguments; silence follows the recording."""
 
 import json

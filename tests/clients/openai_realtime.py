@@ -5,9 +5,12 @@ newer one and the one that clients had before.
 """
 
 import asyncio
+import base64
 import json
 import sys
 import wave
+from collections.abc import Iterator
+from typing import Any
 
 from openai import AsyncOpenAI
 
@@ -37,7 +40,7 @@ OLD = {
 }
 
 
-def pieces():
+def pieces() -> Iterator[bytes]:
     with wave.open(recording) as file:
         assert file.getframerate() == 24_000
         while piece := file.readframes(2_400):
@@ -46,9 +49,7 @@ def pieces():
         yield bytes(4_800)
 
 
-async def speak(connection, *, commit):
-    import base64
-
+async def speak(connection: Any, *, commit: bool) -> None:
     for piece in pieces():
         await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
         await asyncio.sleep(0.1)
@@ -56,12 +57,13 @@ async def speak(connection, *, commit):
         await connection.input_audio_buffer.commit()
 
 
-async def talk(connection, update, *, commit):
+async def talk(connection: Any, update: dict[str, Any], *, commit: bool) -> dict[str, Any]:
     """What is said about one turn."""
     first = await connection.recv()
     await connection.send(update)
     speaking = asyncio.create_task(speak(connection, commit=commit))
-    events, deltas, early, completed = [first.type], [], 0, None
+    events, deltas, early = [first.type], [], 0
+    completed: Any = None
     async for event in connection:
         events.append(event.type)
         if event.type.endswith("transcription.delta"):
@@ -83,7 +85,7 @@ async def talk(connection, update, *, commit):
     }
 
 
-async def main():
+async def main() -> dict[str, Any]:
     query = {"intent": "transcription"}
     async with client.realtime.connect(model="gpt-realtime", extra_query=query) as connection:
         new = await talk(connection, NEW, commit=False)

@@ -19,7 +19,7 @@ RunClient = Callable[..., dict[str, Any]]
 pytestmark = [pytest.mark.live, pytest.mark.models, pytest.mark.timeout(600)]
 
 
-async def test_the_published_client_transcribes_a_file_and_is_told_by_callback(
+async def test_the_published_client_transcribes_files_and_live_sound_and_is_told_by_callback(
     client_python: ClientPython, run_client: RunClient, url: str, api_token: str
 ) -> None:
     python = await asyncio.to_thread(client_python, "deepgram-sdk==7.17.0")
@@ -47,6 +47,9 @@ async def test_the_published_client_transcribes_a_file_and_is_told_by_callback(
     assert said["warnings"] == ["topics", "model"]
     assert said["refused"].startswith("400 Bad Request")
     assert "not public" in said["refused"]
+
+    assert "disposed young man" in said["live"]
+    assert said["live_seconds"] == said["duration"]
 
     [message] = server.received
     assert (message.method, message.path) == ("PUT", "/done")

@@ -76,6 +76,14 @@ def test_a_stream_is_deltas_and_their_sum(said: Said) -> None:
     assert done["text"] == "".join(event["delta"] for event in deltas) == TEXT
 
 
+def test_diarized_json_says_who_said_what(said: Said) -> None:
+    if not said["diarized"]:
+        pytest.skip("this version of the client has no diarized_json")
+    ((kind, name, speaker, text),) = said["diarized"]
+    assert (kind, name, text) == ("transcript.text.segment", "seg_0", TEXT)
+    assert speaker
+
+
 def test_answers_name_their_request_and_their_job(said: Said) -> None:
     assert all(said["raw"]["headers"])
 
@@ -98,7 +106,7 @@ def test_english_is_translated_into_itself(said: Said) -> None:
     [
         ("wrong_key", 401, "invalid_api_key", None, "token"),
         ("wrong_model", 404, "model_not_found", "model", "whisper-base"),
-        ("wrong_file", 400, "audio_unreadable", "file", "audio"),
+        ("wrong_file", 400, "audio_unreadable", "file", "no sound"),
         ("wrong_format", 400, "bad_input", "timestamp_granularities", "verbose_json"),
     ],
 )

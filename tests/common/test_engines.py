@@ -9,16 +9,8 @@ from dataclasses import replace
 import pytest
 
 from stentor_common.clock import ManualClock
-from stentor_common.engines import (
-    Care,
-    EngineInUse,
-    EngineLost,
-    EngineRoom,
-    EngineSlot,
-    EngineState,
-    LoadFailed,
-    NoRoom,
-)
+from stentor_common.engine_room import EngineRoom, NoRoom
+from stentor_common.engines import Care, EngineInUse, EngineLost, EngineSlot, EngineState, LoadFailed
 from stentor_common.testing import eventually
 
 KEPT: Care["Engine"] = Care()
@@ -290,12 +282,20 @@ async def test_what_is_in_use_makes_no_room(house: House) -> None:
         assert house.loaded == "ac"
 
 
-async def test_what_measures_more_than_was_thought_counts_with_that(clock: ManualClock) -> None:
+async def test_what_an_engine_once_filled_counts_from_then_on(clock: ManualClock) -> None:
+    filled = 1
     room = EngineRoom[Engine](10, clock)
-    slots = [room.add(name, Engine, Care(estimate=lambda: 4, measure=lambda _: 7)) for name in "ab"]
-    await use(slots[0])
-    await use(slots[1])
-    assert [slot.loaded for slot in slots] == [False, True]
+    care: Care[Engine] = Care(estimate=lambda: 4, measure=lambda _: filled)
+    first, second = (room.add(name, Engine, care) for name in "ab")
+    await use(first)
+    await use(second)
+    assert (first.loaded, second.loaded) == (True, True)
+    filled = 7
+    await use(first)
+    await first.unload()
+    filled = 1
+    await use(first)
+    assert (first.loaded, second.loaded) == (True, False)
 
 
 async def test_when_all_are_busy_the_next_waits_for_the_first_that_is_free(house: House) -> None:

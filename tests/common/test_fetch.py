@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stentor_common.errors import AppError, TooLarge
-from stentor_common.fetch import REDIRECTS, Fetcher, UrlRefused, UrlUnreadable
+from stentor_common.fetch import REDIRECTS, Answered, Fetcher, Outgoing, UrlRefused, UrlUnreadable
 
 LOOPBACK = ["127.0.0.0/8"]
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
@@ -332,3 +332,59 @@ async def test_a_server_that_talks_nonsense_is_unreadable(web: Web, local: Fetch
 async def test_a_port_where_nobody_listens_is_unreadable(local: Fetcher, unused_tcp_port: int) -> None:
     with pytest.raises(UrlUnreadable):
         await read(local, f"http://127.0.0.1:{unused_tcp_port}/")
+
+
+async def test_a_message_is_answered_with_a_status_whatever_it_is(web: Web, local: Fetcher) -> None:
+    for status in ("200 OK", "302 Found", "404 Not Found", "503 Busy"):
+        url = await web.say(b"", "Location: http://127.0.0.1:1/", "Retry-After: 7", status=status)
+        answer = await local.send(Outgoing(url, b"{}", {"x-key": "k"}, "PUT"), max_seconds=5)
+        assert answer == Answered(int(status[:3]), "7")
+    assert all(head.startswith(b"PUT / HTTP/1.1\r\n") for head in web.requests)
+    assert all(b"x-key: k\r\n" in head for head in web.requests)
+    assert len(web.requests) == 4
+
+
+async def test_the_body_of_an_answer_to_a_message_is_not_taken(web: Web, local: Fetcher) -> None:
+    sent = 0
+
+    async def endless(_: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        for _turn in range(1000):
+            writer.write(b"x" * 100_000)
+            sent += 100_000
+            await writer.drain()
+
+    message = Outgoing(await web.serve(endless), b"{}", {})
+    assert (await local.send(message, max_seconds=5)).status == 200
+    assert sent < 50_000_000
+
+
+async def test_a_receiver_that_drips_its_answer_is_given_up(web: Web, local: Fetcher) -> None:
+    async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        for number in range(1000):
+            writer.write(f"x-{number}: y\r\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(UrlUnreadable, match=r"no answer within 0\.1 seconds"):
+        await local.send(Outgoing(await web.serve(drip), b"{}", {}), max_seconds=0.1)
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+async def test_no_message_goes_inside_or_nowhere(fetcher: Fetcher, url: str) -> None:
+    with pytest.raises((UrlRefused, UrlUnreadable)) as refused:
+        await fetcher.send(Outgoing(url, b"{}", {}), max_seconds=5)
+    assert "127.0.0.1" not in refused.value.message
+
+
+async def test_further_ports_may_be_allowed(make_fetcher: Callable[..., Fetcher]) -> None:
+    inside = Names(["10.0.0.1"])
+    fetcher, message = (
+        make_fetcher(ports=[8443], resolve=inside),
+        Outgoing("https://inn.example:8443/", b"", {}),
+    )
+    with pytest.raises(UrlRefused, match="not public"):
+        await fetcher.send(message, max_seconds=5)
+    assert inside.asked == ["inn.example"]

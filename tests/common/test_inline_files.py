@@ -29,7 +29,7 @@ def test_every_way_to_write_the_same_bytes_is_read(text: str) -> None:
     assert decoded(text, param="audio") == CONTENT
 
 
-@pytest.mark.parametrize("text", ["not base64!", "AAAAA", f"data:audio/wav;base64,{TEXT}*", "é" * 8, "+-+-"])
+@pytest.mark.parametrize("text", ["not base64!", "AAAAA", f"data:audio/wav;base64,{TEXT}*", "é" * 8])
 def test_anything_else_is_refused_with_the_name_of_the_field(text: str) -> None:
     with pytest.raises(BadInput, match=r"audio: .* neither base64 nor a data URL") as refused:
         decoded(text, param="audio")

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from stentor_common.clock import ManualClock
-from stentor_common.engines import Care, EngineRoom, EngineSlot
+from stentor_common.engine_room import EngineRoom
+from stentor_common.engines import Care, EngineSlot
 from stentor_common.errors import Unavailable
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service

@@ -71,7 +71,7 @@ async def test_a_write_that_was_to_return_rows_and_is_cancelled_holds_nobody_up(
     db: Database, clock: ManualClock
 ) -> None:
     """Its cursor has not come to its end, and lives as long as somebody holds the error."""
-    errors = []
+    errors: list[object] = []
 
     async def cancel_all() -> None:
         change = update(Job).values(state=JobState.cancelled).returning(Job.id)

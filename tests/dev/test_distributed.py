@@ -50,6 +50,15 @@ def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
         ("/v1/tokenizers", STT),
         ("/v1/audio/transcriptions?x=1", STT),
         ("/speech-to-text/jobs", STT),
+        ("/v1/stt/create", STT),
+        ("/endpoints/whisper/predict", STT),
+        ("/v1/responses/7", STT),
+        ("/users", AUTH),
+        ("/token", AUTH),
+        ("/api/v1", AUTH),
+        ("/api/v1/users/7", AUTH),
+        ("/api/v1/stt/ws", STT),
+        ("/api/v1/mic", STT),
     ],
 )
 def test_the_proxy_asks_the_service_that_owns_the_path(

@@ -236,6 +236,11 @@ async def test_a_job_that_failed_is_read_with_200_and_says_why(client: httpx2.As
     assert found["error"]["message"]
 
 
+async def test_the_older_form_tells_a_failure_as_an_error(client: httpx2.AsyncClient) -> None:
+    answer = await client.post(BASE, data={"model": MODEL}, files={"audio": ("a.mp3", b"no sound")})
+    assert (answer.status_code, answer.json()["statusCode"], answer.json()["path"]) == (400, 400, BASE)
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "said"),
     [

@@ -186,7 +186,7 @@ async def test_models_can_be_loaded_at_the_start(client: httpx2.AsyncClient, fir
     assert not (await model(client, second))["loaded"]
 
 
-@pytest.mark.parametrize("changed_stt_settings", [{"model_memory_mib": 200}])
+@pytest.mark.parametrize("changed_stt_settings", [{"model_memory_mib": 300}])
 async def test_models_make_room_for_each_other(client: httpx2.AsyncClient, first: str, second: str) -> None:
     for name in (first, second, first):
         done = await client.post(PATH, files=FILE, data={"model": name}, headers=WAIT)

@@ -279,7 +279,11 @@ async def test_what_cannot_be_done_is_refused_with_its_field_and_nothing_is_kept
 
 @pytest.mark.parametrize(
     ("fields", "content", "param"),
-    [({"language": "ja"}, sound(), "language"), ({}, b"no sound", "file")],
+    [
+        ({"language": "ja"}, sound(), "language"),
+        ({"clip_start_ms": "5000"}, sound(), "clip_start_ms"),
+        ({}, b"no sound", "file"),
+    ],
 )
 @pytest.mark.parametrize("stream", ["true", "false"])
 async def test_a_job_that_fails_blames_the_field_that_is_wrong(

@@ -1,5 +1,6 @@
 """Webhooks over HTTP: make a secret, ask to be told, check who tells, see what was sent, send it again."""
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from stentor_common.jobs.table import Job
 from stentor_common.runtime import Runtime
 from stentor_common.serve import background
 from stentor_common.service import Service
 from stentor_common.testing import eventually, sound
 from stentor_common.testing_receiver import LOOPBACK, Received, Receiver, receiver
 from stentor_common.webhooks.table import WebhookSecret
+from stentor_stt.callbacks import CALLBACKS, LONG, WITH_TRANSCRIPT
 
 Headers = dict[str, str]
 SignUp = Callable[[str], Awaitable[Headers]]
@@ -88,6 +91,18 @@ async def test_from_a_secret_to_a_message_that_can_be_trusted(
     assert log["next_attempt_at"] is None
     [attempt] = log["attempts"]
     assert (attempt["status_code"], attempt["error"]) == (200, None)
+
+
+async def test_a_style_of_its_own_tells_the_transcript_too(
+    client: httpx2.AsyncClient, runtime: Runtime
+) -> None:
+    waited = {"Prefer": "wait=30"}
+    done = (await client.post("/v1/transcriptions", files=AUDIO, headers=waited)).json()
+    async with runtime.db.reading() as session:
+        job = await session.get_one(Job, uuid.UUID(done["id"]))
+    body = await CALLBACKS[WITH_TRANSCRIPT].render(runtime, job)
+    assert {name: body["data"][name] for name in done if name in LONG} == {name: done[name] for name in LONG}
+    assert body["data"]["text"] == "Hello world. How are you?"
 
 
 async def test_a_failure_is_told_with_its_reason(

@@ -1,4 +1,4 @@
-"""A webhook arrives though the process that was sending it was killed: real processes and servers, kill -9."""
+"""A webhook arrives though the process that was sending it is killed: real processes, kill -9."""
 
 import asyncio
 import json

@@ -10,6 +10,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 
 from stentor_stt.audio import SAMPLE_RATE, Decoder, Detector, Plan, Sound
 from stentor_stt.errors import AudioEmpty, AudioTooLong, AudioUnreadable, ClipOutside, TooManyChannels
@@ -34,8 +35,8 @@ PICTURES = {"mp4": "mpeg4", "mkv": "mpeg4", "webm": "libvpx"}
 def encode(
     path: Path, sound: Sound, *, rate: int = 48_000, layout: str = "stereo", video: bool = False
 ) -> Path:
-    """The sound, the same on all channels or one row for each, as a file in the format of its name, with a picture before the
-    sound when asked."""
+    """The sound, the same on all channels or one row for each, as a file in the format of its name; with a
+    picture before the sound when asked."""
     rows = np.broadcast_to(sound, (1 if layout == "mono" else 2, sound.shape[-1]))
     with av.open(str(path), "w") as container:
         kind = path.suffix[1:]
@@ -43,6 +44,7 @@ def encode(
         stream = container.add_stream(FORMATS[kind], rate=rate, layout=layout)
         assert isinstance(stream, AudioStream)
         if picture is not None:
+            assert isinstance(picture, VideoStream)
             frames = [av.VideoFrame(64, 48, "yuv420p") for _ in range(5)]
             container.mux([packet for each in (*frames, None) for packet in picture.encode(each)])
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(rows), format="fltp", layout=layout)

@@ -3,16 +3,18 @@
 import asyncio
 import queue
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
-from stentor_common.engines import Care, EngineInUse, EngineLost, EngineRoom, EngineSlot, LoadFailed
+from stentor_common.engine_room import EngineRoom
+from stentor_common.engines import Care, EngineInUse, EngineLost, LoadFailed
 from stentor_common.metrics import open_metrics
 from stentor_common.testing import eventually
 from stentor_stt.audio import SAMPLE_RATE
 from stentor_stt.batching import Batcher, BatchLimits
-from stentor_stt.engines import Heard, Piece
+from stentor_stt.engines import Engine, Heard, Piece
 from stentor_stt.errors import UnknownLanguage
 from stentor_stt.line import Line, Place
 from stentor_stt.options import Options
@@ -21,7 +23,7 @@ GOOD, BAD, FATAL = 0.5, 0.25, 0.125
 """How loud a piece is says how the engine takes it."""
 
 
-class Engine:
+class Gated:
     """Hears one batch each time it is let, and remembers them: the seconds of every piece."""
 
     name = model = "gated"
@@ -73,9 +75,10 @@ class Listening:
     """A batcher with its engine, and what is asked of it."""
 
     def __init__(self, limits: BatchLimits) -> None:
-        self.engine = Engine()
-        self.slot: EngineSlot[Engine] = EngineRoom[Engine]().add("gated", lambda: self.engine, Care())
-        self.batcher = Batcher(self.slot, limits, now=lambda: self.engine.now)  # type: ignore[arg-type]  # old half of the port
+        self.engine = Gated()
+        room: EngineRoom[Engine] = EngineRoom()
+        self.slot = room.add("gated", lambda: self.engine, Care())
+        self.batcher = Batcher(self.slot, limits, now=lambda: self.engine.now)
         self.asked: list[asyncio.Task[Heard]] = []
 
     async def ask(
@@ -369,13 +372,17 @@ async def test_it_knows_what_it_works_for(listening: Listening) -> None:
     assert value("stentor_batch_pieces_count", labels) == 2
 
 
+def _same(engine: Gated) -> Gated:
+    return engine
+
+
 async def test_one_model_after_the_other_has_its_turn_where_only_one_fits() -> None:
-    room = EngineRoom[Engine](10)
-    engines = [Engine(), Engine()]
-    batchers = [
-        Batcher(room.add(f"model {n}", lambda e=e: e, Care(estimate=lambda: 6)), BatchLimits(pieces=1))  # type: ignore[misc, arg-type]
-        for n, e in enumerate(engines)
-    ]
+    room: EngineRoom[Engine] = EngineRoom(10)
+    engines = [Gated(), Gated()]
+    batchers: list[Batcher] = []
+    for engine in engines:
+        slot = room.add(f"model {len(batchers)}", partial(_same, engine), Care(estimate=lambda: 6))
+        batchers.append(Batcher(slot, BatchLimits(pieces=1)))
     piece = Piece(np.ones(SAMPLE_RATE, np.float32), Options())
     for engine in engines:
         engine.let(100)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from stentor_common.catalog import UnknownModel
-from stentor_common.engines import Care, EngineLost, EngineRoom
+from stentor_common.engine_room import EngineRoom
+from stentor_common.engines import Care, EngineLost
 from stentor_common.errors import AppError
 from stentor_common.queue import NoAnswer
 from stentor_common.queue.memory import MemoryQueue

@@ -17,7 +17,8 @@ import numpy as np
 import psutil
 import pytest
 
-from stentor_common.engines import Care, EngineLost, EngineRoom, EngineSlot
+from stentor_common.engine_room import EngineRoom
+from stentor_common.engines import Care, EngineLost, EngineSlot
 from stentor_common.testing import eventually
 from stentor_stt.batching import Batcher
 from stentor_stt.engines import Engine, EngineSettings, Piece
@@ -149,8 +150,17 @@ def test_the_process_knows_none_of_our_secrets(host: Host, monkeypatch: pytest.M
 
 
 def test_what_its_libraries_read_is_passed_on() -> None:
-    ours = {"HF_TOKEN": "t", "CUDA_VISIBLE_DEVICES": "1", "HOME": "/home/me", "AWS_SECRET_ACCESS_KEY": "s"}
-    assert environment_for_child(ours).keys() == ours.keys() - {"AWS_SECRET_ACCESS_KEY"}
+    ours = {"HF_TOKEN": "t", "CUDA_VISIBLE_DEVICES": "1", "HOME": "/home/me", "GOMP_SPINCOUNT": "7"}
+    assert environment_for_child({**ours, "AWS_SECRET_ACCESS_KEY": "s"}) == ours
+
+
+@pytest.mark.parametrize(
+    ("ours", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+def test_its_threads_leave_the_cores_to_others_unless_told_otherwise(
+    ours: dict[str, str], spins: str | None
+) -> None:
+    assert environment_for_child(ours).get("GOMP_SPINCOUNT") == spins
 
 
 def test_others_go_first(host: Host) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from stentor_common.errors import AppError
-from stentor_stt.audio import Sound
 from stentor_stt.engines import Heard
 from stentor_stt.live.events import (
     Committed,
@@ -23,6 +22,7 @@ from stentor_stt.live.events import (
 from stentor_stt.live.session import LONGEST, LiveSession, Question
 from stentor_stt.live.wanted import Turns
 from stentor_stt.options import Options, Spelling
+from stentor_stt.sound import Sound
 from stentor_stt.transcript import Segment, Word
 
 MS = 16
@@ -75,10 +75,12 @@ class Speaker:
         return heard(words, spans)
 
 
-def heard(words: Sequence[Word], spans: Sequence[tuple[int, int]], language: str = "en") -> Heard:
+def heard(
+    words: Sequence[Word], spans: Sequence[tuple[int, int]], language: str = "en", confidence: float = 0.9
+) -> Heard:
     text = " ".join(word.text for word in words)
     segment = Segment(0, spans[-1][1], text, tuple(words), -0.1, 0.0, 1.0, 0.0)
-    return Heard(language, 0.9, (segment,), tuple(spans))
+    return Heard(language, confidence, (segment,), tuple(spans))
 
 
 class Talk:
@@ -258,7 +260,9 @@ def test_what_is_settled_never_changes_and_the_rest_follows_by_time() -> None:
     assert [event.text for event in events if isinstance(event, Final)] == ["how do you marry more amiable"]
 
 
-def hear(session: LiveSession, *hypotheses: str) -> list[Event]:
+def hear(
+    session: LiveSession, *hypotheses: str, language: str = "en", confidence: float = 0.9
+) -> list[Event]:
     """One hypothesis after the other, half a second of noise between; a word takes 250 ms."""
     loud = (0.1 * np.random.default_rng(1).standard_normal(8000)).astype(np.float32)
     events: list[Event] = []
@@ -266,14 +270,27 @@ def hear(session: LiveSession, *hypotheses: str) -> list[Event]:
         session.take(loud)
         question = session.question()
         assert question is not None
-        events += session.answered(question, said(hypothesis, question))
+        events += session.answered(question, said(hypothesis, question, language, confidence))
     session.take(loud)
     return events
 
 
-def said(text: str, question: Question) -> Heard:
+def said(text: str, question: Question, language: str = "en", confidence: float = 0.9) -> Heard:
     words = [Word(word, at * 250, at * 250 + 250, 0.9) for at, word in enumerate(text.split())]
-    return heard(words, [(0, (question.end - question.start) // MS)])
+    return heard(words, [(0, (question.end - question.start) // MS)], language, confidence)
+
+
+def test_times_rise_though_each_hypothesis_has_its_own() -> None:
+    session = LiveSession(Options(), Turns())
+    later = [Word("one", 100, 400, 0.9), Word("two", 300, 500, 0.9), Word("three", 450, 900, 0.9)]
+    hear(session, "one two three")
+    question = session.question()
+    assert question is not None
+    session.answered(question, heard(later, [(0, 1000)]))
+    session.finish()
+    (final,) = [event for event in session.due() if isinstance(event, Final)]
+    times = [time for word in final.words for time in (word.start_ms, word.end_ms)]
+    assert times == sorted(times)
 
 
 def test_two_pauses_in_one_answer_end_two_turns(speaker: Speaker) -> None:
@@ -331,6 +348,18 @@ def test_the_language_of_a_turn_is_found_once(speaker: Speaker) -> None:
     told = talk(speaker, speaker.says("one two three four five six seven eight", 500) + 1000)
     assert told.questions[0].options.language is None
     assert told.questions[-1].options.language == "en"
+
+
+def test_a_language_that_was_guessed_of_a_few_words_is_found_out_again(speaker: Speaker) -> None:
+    session = LiveSession(Options(), Turns())
+    hear(session, "un deux", "un deux trois", language="la", confidence=0.4)
+    question = session.question()
+    assert question is not None
+    assert question.options.language is None
+    session.answered(question, said("un deux trois quatre", question, "fr", 0.9))
+    session.finish()
+    (final,) = [event for event in session.due() if isinstance(event, Final)]
+    assert (final.language, final.language_confidence) == ("fr", 0.9)
 
 
 def test_a_language_that_was_asked_for_stays(speaker: Speaker) -> None:
@@ -461,20 +490,6 @@ def test_no_session_keeps_more_than_its_room(speaker: Speaker) -> None:
     told = talk(speaker, 90_000, turns=Turns(silence_ms=5000))
     assert max(len(question.sound) for question in told.questions) <= LONGEST
     assert told.finals == [("word " * 200).strip()]
-
-
-def test_parts_of_a_word_that_models_take_for_words_are_one_word() -> None:
-    session = LiveSession(Options(), Turns())
-    session.take(np.full(24_000, 0.1, np.float32))
-    question = session.question()
-    assert question is not None
-    words = (Word("ill", 0, 300, 0.9), Word("-disposed", 300, 900, 0.5), Word("man.", 900, 1200, 0.8))
-    segment = Segment(0, 1200, "ill-disposed man.", words, -0.1, 0.0, 1.0, 0.0)
-    session.answered(question, Heard("en", 0.9, (segment,), ((0, 1500),)))
-    session.finish()
-    final = next(event for event in session.due() if isinstance(event, Final))
-    assert final.text == "ill-disposed man."
-    assert final.words[0] == Word("ill-disposed", 0, 900, 0.5)
 
 
 def test_languages_without_blanks_are_written_without() -> None:

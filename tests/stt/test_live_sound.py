@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stentor_stt.audio import Sound
 from stentor_stt.live.incoming import Incoming, Resampler, decoded
 from stentor_stt.live.sound import Kept
 from stentor_stt.live.wanted import Encoding, Format
+from stentor_stt.sound import Sound
 
 RATES = [8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 48_000]
 

@@ -8,10 +8,11 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from stentor_dev.debian import NoPackages
 from stentor_dev.prompts import prompts
-from stentor_stt.engines import EngineSettings
+from stentor_stt.audio import Decoder, Plan
+from stentor_stt.engines import EngineSettings, Heard, Piece
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.options import Options
-from stentor_stt.recognition import recognise
+from stentor_stt.recognition import Recognition
 
 CACHE = Path(__file__).parents[2] / ".cache"
 
@@ -26,14 +27,18 @@ def spoken() -> dict[Path, str]:
         pytest.skip(str(reason))
 
 
-def test_of_twenty_words_on_the_telephone_at_most_one_is_wrong(
-    spoken: dict[Path, str], tmp_path: Path
+async def test_of_twenty_words_on_the_telephone_at_most_one_is_wrong(
+    spoken: dict[Path, str], tmp_path: Path, decoder: Decoder
 ) -> None:
     engine = WhisperEngine(EngineSettings("whisper-base", tmp_path, offline=True))
     engine.load()
     normal = EnglishTextNormalizer()
 
-    heard = [normal(recognise(path, engine, Options(language="en")).text) for path in spoken]
+    async def hear(piece: Piece) -> Heard:
+        return engine.hear([piece])[0]
+
+    recognition = Recognition(hear, Options(language="en"), Plan())
+    heard = [normal((await recognition.transcript(decoder, path)).text) for path in spoken]
 
     said = [normal(text) for text in spoken.values()]
     assert len(said) == 20

@@ -365,13 +365,9 @@ class Notes:
     def __init__(self, *before: StoredPiece) -> None:
         self.before = before
         self.kept: list[StoredPiece] = []
-        self.more_expected = False
 
     async def finished(self) -> tuple[StoredPiece, ...]:
         return self.before
-
-    def expect_more(self) -> None:
-        self.more_expected = True
 
     def keep(self, piece: StoredPiece) -> None:
         self.kept.append(piece)
@@ -405,11 +401,9 @@ async def test_pieces_that_were_cut_otherwise_are_heard_again(decoder: Decoder, 
     assert len(second_run.kept) == 5
 
 
-async def test_it_is_known_whether_there_are_more_pieces(
-    decoder: Decoder, ten_seconds: Path, tmp_path: Path
-) -> None:
-    one, two = Notes(), Notes()
-    await transcribe(decoder, save(tmp_path / "short.wav", noise(2)), hearing("Hello"), memory=one)
-    await transcribe(decoder, ten_seconds, hearing("Hello"), memory=two)
+async def test_of_a_recording_of_one_piece_nothing_is_kept(decoder: Decoder, tmp_path: Path) -> None:
+    notes = Notes()
 
-    assert (one.more_expected, two.more_expected) == (False, True)
+    await transcribe(decoder, save(tmp_path / "short.wav", noise(2)), hearing("Hello"), memory=notes)
+
+    assert notes.kept == []

@@ -24,6 +24,7 @@ from stentor_stt.options import Options
 from stentor_stt.pieces import PieceRepository, StoredPiece
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcript import Segment
+from stentor_stt.voices.scripted import ToneEncoder
 
 LEASE = timedelta(seconds=15)
 
@@ -83,7 +84,8 @@ Take = Callable[[], Awaitable[JobRun]]
 
 @pytest.fixture
 def handler(scripted: SttSettings, decoder: Decoder) -> MakeHandler:
-    return lambda ears: TranscribeHandler(scripted.model_copy(update={"piece_seconds": 6}), ears, decoder)
+    short = scripted.model_copy(update={"piece_seconds": 6})
+    return lambda ears: TranscribeHandler(short, ears, decoder, lambda: ToneEncoder(Path()))
 
 
 @pytest.fixture

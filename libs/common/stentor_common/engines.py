@@ -1,27 +1,27 @@
-"""Engines in memory: loaded once on first use, shared, unloaded when idle, within a budget of memory."""
+"""Engines in memory: loaded once on first use, shared, unloaded when nobody needs them."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
 
-from stentor_common.clock import Clock, SystemClock
 from stentor_common.errors import AppError, Conflict, Unavailable
 
-MIB = 1 << 20
+if TYPE_CHECKING:
+    from stentor_common.engine_room import EngineRoom
+
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1, 60
 """After a load that failed; doubled with each further one."""
 
 TURN_FACTOR = 5
 """A busy engine whose room is wanted keeps it for this many times the seconds its loading took: loading
 one model after the other then costs a sixth of the time at most."""
-
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 log = structlog.get_logger()
 
@@ -43,18 +43,6 @@ class LoadFailed(Unavailable):
     """A load failed a moment ago, of something that is nobody's fault, and is not tried again yet."""
 
     code = "model_load_failed"
-
-
-class NoRoom(Unavailable):
-    code = "model_too_large"
-    retryable = False
-
-    def __init__(self, name: str, need: int, budget: int, pinned: list[str]) -> None:
-        beside = f", of which {', '.join(pinned)} must keep theirs" if pinned else ""
-        super().__init__(
-            f"model {name} needs about {need // MIB} MiB, and models may fill {budget // MIB} MiB{beside}; "
-            "the operator may raise that limit or unpin a model"
-        )
 
 
 class Loadable(Protocol):
@@ -98,72 +86,6 @@ class Care(Generic[E]):
     """Bytes it fills now; None when nobody can tell."""
 
 
-class EngineRoom(Generic[E]):
-    """The engines of a process, and how much memory they may fill together: `budget_bytes`, 0 for any.
-
-    An engine that does not fit beside the others has them unloaded that are idle and not pinned, the one
-    used longest ago first. When that is not enough it waits for a busy one's turn to end.
-    """
-
-    def __init__(self, budget_bytes: int = 0, clock: Clock | None = None) -> None:
-        self.slots: dict[str, EngineSlot[E]] = {}
-        self.clock = clock or SystemClock()
-        self.at_work = False
-        """Whether this process loads them: a worker does, an API that was started beside workers does not."""
-        self.crowded = False
-        """Whether an engine waits for the room of another."""
-        self._budget = budget_bytes
-        self._line = asyncio.Lock()
-        self._changed = asyncio.Event()
-
-    def add(self, name: str, make: Callable[[], E], care: Care[E]) -> "EngineSlot[E]":
-        self.slots[name] = EngineSlot(name, make, care, self)
-        return self.slots[name]
-
-    async def close(self) -> None:
-        for slot in self.slots.values():
-            await slot.close()
-
-    def note_change(self) -> None:
-        """Somebody who waits for room may look again."""
-        self._changed.set()
-
-    async def let_pass(self, slot: "EngineSlot[E]") -> None:
-        """Whoever waits for this engine's room goes first."""
-        if self.crowded and not slot.pinned:
-            async with self._line:
-                pass
-
-    async def make_room(self, slot: "EngineSlot[E]", need: int) -> None:
-        """Reserve the bytes for a slot. Raises NoRoom when waiting would be in vain."""
-        async with self._line:
-            try:
-                while self._budget and self._held() + need > self._budget:
-                    if victim := self._longest_idle():
-                        log.info("making room for another model", model=slot.name, unloaded=victim.name)
-                        await victim.give_up()
-                        continue
-                    self._refuse_hopeless(slot, need)
-                    self.crowded = True
-                    self._changed.clear()
-                    await self._changed.wait()
-                slot.held_bytes = need
-            finally:
-                self.crowded = False
-
-    def _held(self) -> int:
-        return sum(slot.held_bytes for slot in self.slots.values())
-
-    def _longest_idle(self) -> "EngineSlot[E] | None":
-        idle = [slot for slot in self.slots.values() if slot.loaded and not slot.users and not slot.pinned]
-        return min(idle, key=lambda slot: slot.last_used or NEVER, default=None)
-
-    def _refuse_hopeless(self, slot: "EngineSlot[E]", need: int) -> None:
-        pinned = [other for other in self.slots.values() if other.pinned and other.held_bytes]
-        if sum(other.held_bytes for other in pinned) + need > self._budget:
-            raise NoRoom(slot.name, need, self._budget, [other.name for other in pinned])
-
-
 class EngineSlot(Generic[E]):
     """One engine that several users share; never in memory twice.
 
@@ -171,17 +93,16 @@ class EngineSlot(Generic[E]):
     failed is not tried again for a moment.
     """
 
-    def __init__(
-        self, name: str, make: Callable[[], E], care: Care[E], room: EngineRoom[E] | None = None
-    ) -> None:
+    def __init__(self, name: str, make: Callable[[], E], care: Care[E], room: "EngineRoom[E]") -> None:
         self.name = name
         self.users = 0
         self.last_used: datetime | None = None
         self.held_bytes = 0
         """What it counts for in the budget."""
+        self._peak_bytes = 0
         self._make = make
         self._care = care
-        self._room = room or EngineRoom()
+        self._room = room
         self._pinned = False
         self._changing = asyncio.Lock()
         self._engine: E | None = None
@@ -235,6 +156,7 @@ class EngineSlot(Generic[E]):
         finally:
             self.users -= 1
             self.last_used = self._room.clock.now()
+            self._note_memory()
             self._room.note_change()
             self._unload_when_idle()
 
@@ -289,7 +211,8 @@ class EngineSlot(Generic[E]):
                 return self._engine
             self._refuse_while_resting()
             try:
-                await self._room.make_room(self, await asyncio.to_thread(self._care.estimate))
+                estimate = await asyncio.to_thread(self._care.estimate)
+                await self._room.make_room(self, max(estimate, self._peak_bytes))
                 started = self._room.clock.now()
                 self._coming = self._make()
                 await asyncio.to_thread(self._coming.load)
@@ -301,9 +224,15 @@ class EngineSlot(Generic[E]):
             self._engine, self._coming = self._coming, None
             self._failures, self._load_ended = 0, self._room.clock.now()
             self._load_took = self._load_ended - started
-            self.held_bytes = max(self.held_bytes, self._care.measure(self._engine) or 0)
+            self._note_memory()
             log.info("model loaded", model=self.name, seconds=round(self._load_took.total_seconds(), 2))
             return self._engine
+
+    def _note_memory(self) -> None:
+        """Engines grow with use; what one once filled it will need again."""
+        if self._engine is not None:
+            self._peak_bytes = max(self._peak_bytes, self._care.measure(self._engine) or 0)
+            self.held_bytes = max(self.held_bytes, self._peak_bytes)
 
     def _pin(self, pinned: bool) -> None:
         self._pinned = pinned
@@ -348,7 +277,8 @@ class EngineSlot(Generic[E]):
             self._unloading.cancel()
             self._unloading = None
         if self._care.idle_seconds >= 0 and not self.users and not self._pinned:
-            self._unloading = asyncio.create_task(self._wait_and_unload())
+            # Without the log's context of the job that was the last to use it.
+            self._unloading = asyncio.create_task(self._wait_and_unload(), context=contextvars.Context())
 
     async def _wait_and_unload(self) -> None:
         await asyncio.sleep(self._care.idle_seconds)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic_settings import BaseSettings
 
 from stentor_common.catalog import Offer
-from stentor_common.engines import EngineRoom
+from stentor_common.engine_room import EngineRoom
 from stentor_common.jobs.deferred import Whole
 from stentor_common.jobs.run import JobRun
 from stentor_common.problems import ErrorStyle

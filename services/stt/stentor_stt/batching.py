@@ -1,11 +1,12 @@
 """Batches filled across jobs and live sessions: whatever sound waits is heard together, in a fair order."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
@@ -21,8 +22,6 @@ LIVE_BATCH_SECONDS = 1.0
 
 LIVE_MEMORY_SECONDS = 30
 """How long after its last piece a live session is taken to be still there."""
-
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -89,7 +88,7 @@ class Batcher:
         self._line: Line[_Asked] = Line()
         self._heard_now: list[_Asked] = []
         self._serving: asyncio.Task[None] | None = None
-        # One thread: the engine does one thing at a time, in the order asked.
+        # A thread of its own: hearing lasts seconds and must not starve the default pool.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"hear {slot.name}")
         self._metrics: Metrics | None = None
         self._last_live = float("-inf")
@@ -144,11 +143,14 @@ class Batcher:
     def _join(self, asked: _Asked) -> None:
         self._line.join(asked)
         if self._serving is None or self._serving.done():
-            self._serving = asyncio.create_task(self._serve(), name=f"hear {self._slot.name}")
+            # Works for many jobs: the one that began it must not be named in all its lines of the log.
+            self._serving = asyncio.create_task(
+                self._serve(), name=f"hear {self._slot.name}", context=contextvars.Context()
+            )
 
     async def _check(self, options: Options) -> None:
         async with self._slot.borrow() as engine:
-            await self._in_thread(lambda: engine.check(options))
+            await asyncio.to_thread(engine.check, options)
 
     async def _serve(self) -> None:
         """Until nobody waits. One use of the engine is one turn in the memory it shares with others."""
@@ -171,7 +173,7 @@ class Batcher:
         self._heard_now = batch
         try:
             pieces = [asked.piece for asked in batch]
-            heard = await self._in_thread(lambda: engine.hear(pieces))
+            heard = await asyncio.get_running_loop().run_in_executor(self._thread, engine.hear, pieces)
             for asked, answer in zip(batch, heard, strict=True):
                 if not asked.answer.done():
                     asked.answer.set_result(answer)
@@ -209,6 +211,3 @@ class Batcher:
             self._speed = (self._speed + speed) / 2 if self._speed else speed
         if self._metrics:
             self._metrics.batch_pieces.labels(self._slot.name).observe(len(batch))
-
-    async def _in_thread(self, act: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, act)

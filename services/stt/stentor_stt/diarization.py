@@ -15,9 +15,10 @@ import numpy as np
 from stentor_stt.options import Diarization
 from stentor_stt.sound import SAMPLE_RATE, Sound
 from stentor_stt.transcript import Segment, Transcript, Word
-from stentor_stt.voices.encoder import Matrix, Vectors, VoiceEncoder, directions
-from stentor_stt.voices.groups import alike, voices
+from stentor_stt.voices import Encoder
+from stentor_stt.voices.groups import voices
 from stentor_stt.voices.turns import of_one_speaker
+from stentor_stt.voices.vectors import Matrix, Vectors, directions
 from stentor_stt.voices.windows import WINDOW, Edges, windows
 
 SWITCH = 0.06
@@ -25,6 +26,11 @@ SWITCH = 0.06
 
 PAUSE_FACTOR = 4
 """After a pause a change is likelier: its cost is divided by one plus this for each second."""
+
+KNOWN = 0.76
+"""The cosine from which on a voice may be a known one. With samples of 2 to 9 seconds of 12 voices and half a
+minute of each in recordings made alike, none was missed and 2 to 5 % of strangers would have passed for a
+given one; between a clean sample and a telephone line 11 % were missed."""
 
 SAMPLES_PER_MS = SAMPLE_RATE / 1000
 
@@ -38,25 +44,28 @@ Spans: TypeAlias = Iterable[tuple[int, int]]
 class SpeakerTracker:
     """Learns the voices of one recording while it passes, and tells at the end who said what.
 
-    Keeps the voice vectors only, 1.3 kB for each second of speech at most. All methods block; `add` and `know`
-    may be called by any number of threads at once, `label` when they are done.
+    Keeps the voice vectors only: 5 MB for an hour of speech. All methods block; `add` may be called by
+    any number of threads at once, `label` when they are done.
     """
 
-    def __init__(self, encoder: VoiceEncoder, wanted: Diarization) -> None:
+    def __init__(self, encoder: Encoder, wanted: Diarization) -> None:
         self._encoder = encoder
         self._wanted = wanted
         self._heard: defaultdict[int | None, list[_Heard]] = defaultdict(list)
         self._known: dict[str, _Known] = {}
 
     def know(self, name: str, sound: Sound, speech: Spans) -> bool:
-        """Remember a voice: whoever sounds like it bears the name. False when nobody speaks in it."""
+        """Remember a voice: whoever sounds like it bears the name. False when nobody speaks in it.
+
+        `speech` counts from the sound's start. A voice may have several samples.
+        """
         found = windows(sound, speech)
-        if not found.features:
-            return False
         vectors = self._encoder.vectors(found.features)
-        centre = directions((found.seconds @ vectors)[None])[0]
-        self._known[name] = _Known(centre, float(found.seconds.sum()))
-        return True
+        if found.features:
+            heard = _Known(found.seconds @ vectors, float(found.seconds.sum()))
+            before = self._known.get(name)
+            self._known[name] = before.with_more(heard) if before else heard
+        return bool(found.features)
 
     def add(self, sound: Sound, start: int, speech: Spans, channel: int | None = None) -> None:
         """Take in sound from sample `start` of the recording on; `speech` says where somebody speaks in it.
@@ -93,7 +102,7 @@ class SpeakerTracker:
                 for name, known in self._known.items()
                 for channel, found in channels.items()
                 for number, centre in enumerate(found.centres)
-                if centre @ known.centre >= alike(known.seconds)
+                if centre @ known.centre >= KNOWN
             ),
             key=lambda each: -each[0],
         )
@@ -106,8 +115,17 @@ class SpeakerTracker:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    centre: Matrix
+    """A known voice: its vectors' weighted sum, and of how much speech they are."""
+
+    total: Matrix
     seconds: float
+
+    @property
+    def centre(self) -> Matrix:
+        return directions(self.total)
+
+    def with_more(self, heard: _Known) -> _Known:
+        return _Known(self.total + heard.total, self.seconds + heard.seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ BadInput
 ├── ClipOutside             the recording ends before the part of it that is wanted
 ├── TooManyChannels         more than can be heard by themselves
 ├── AudioGone               the upload was deleted before its job ran
+├── SpeakerSilent           nobody speaks in the sample of a known speaker's voice
 ├── UnknownLanguage         the model does not know the language
 └── TaskNotOffered          the model cannot do the task (an English-only model asked to translate)
 Unavailable
@@ -92,3 +93,13 @@ class AudioGone(BadInput):
 
     def __init__(self) -> None:
         super().__init__("the recording is no longer here; uploads are deleted after a while, send it again")
+
+
+class SpeakerSilent(BadInput):
+    code = "speaker_silent"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"nobody speaks in the sample of {name!r}: send 2 to 30 seconds of this voice alone",
+            param="known_speakers",
+        )

@@ -8,7 +8,7 @@ from fastapi import Depends
 
 from stentor_common.adapters import Adapter, resolve
 from stentor_common.catalog import UnknownModel
-from stentor_common.engines import EngineRoom
+from stentor_common.engine_room import EngineRoom
 from stentor_common.queue import Questions
 from stentor_common.requests import RuntimeDep, resource_of
 from stentor_common.service import Answerer

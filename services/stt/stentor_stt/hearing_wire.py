@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from stentor_common.engines import EngineLost, LoadFailed, NoRoom
+from stentor_common.engine_room import NoRoom
+from stentor_common.engines import EngineLost, LoadFailed
 from stentor_common.errors import AppError
 from stentor_stt.audio import Sound
 from stentor_stt.batching import Hearer

@@ -6,8 +6,9 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stentor_common.adapters import Adapter, resolve
 from stentor_common.fetch import Fetcher
@@ -18,15 +19,20 @@ from stentor_stt.audio import Decoder, Detector, Plan
 from stentor_stt.batching import Hearer
 from stentor_stt.engines import DETECTORS, Heard, Piece
 from stentor_stt.errors import AudioGone
-from stentor_stt.options import Options
+from stentor_stt.options import Diarization, Options
 from stentor_stt.pieces import JobMemory
 from stentor_stt.settings import SttSettings
 from stentor_stt.tables import store_key
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import AudioSource, Transcription
+from stentor_stt.voices import Encoder
+
+if TYPE_CHECKING:
+    from stentor_stt.speakers import SpeakerListener, Speakers
 
 # Imported by the first job: a process that only serves the API need not have numpy.
 RECOGNITION = {"recognition": Adapter("stentor_stt.recognition:Recognition", extra="whisper")}
+SPEAKERS = {"speakers": Adapter("stentor_stt.speakers:Speakers", extra="diarization")}
 
 LOOK_EVERY_SECONDS = 0.2
 """How soon a job notices that it was stopped, whatever it waits for."""
@@ -40,10 +46,14 @@ T = TypeVar("T")
 class TranscribeHandler:
     """Runs transcription jobs."""
 
-    def __init__(self, settings: SttSettings, hearer: Hearer, decoder: Decoder) -> None:
+    def __init__(
+        self, settings: SttSettings, hearer: Hearer, decoder: Decoder, make_encoder: Callable[[], Encoder]
+    ) -> None:
         self._settings = settings
         self._hearer = hearer
         self._decoder = decoder
+        self._make_encoder = make_encoder
+        self._speakers: Speakers | None = None
         self._fetcher = Fetcher(allowed=settings.fetch_allowed)
 
     async def __call__(self, runtime: Runtime, run: JobRun) -> dict[str, Any]:
@@ -52,6 +62,8 @@ class TranscribeHandler:
 
     async def close(self) -> None:
         await self._fetcher.close()
+        if self._speakers:
+            await self._speakers.close()
 
     async def _result(self, runtime: Runtime, run: JobRun) -> dict[str, Any]:
         asked = Transcription.of(run.request)
@@ -84,7 +96,10 @@ class TranscribeHandler:
         async def hear(piece: Piece) -> Heard:
             return await self._hearer.hear(asked.model, piece, job=job, caller=caller)
 
-        async with aclosing(JobMemory(runtime, run.lease)) as memory:
+        async with (
+            aclosing(JobMemory(runtime, run.lease)) as memory,
+            self._listener(runtime, asked.options.diarization) as listener,
+        ):
             recognition = resolve(RECOGNITION, "recognition")(
                 hear=hear,
                 options=asked.options,
@@ -92,6 +107,7 @@ class TranscribeHandler:
                 in_flight=IN_FLIGHT_PER_BATCH * self._settings.batch,
                 memory=memory,
                 report=_reporter(run),
+                listener=listener,
             )
             found: Transcript = await recognition.transcript(self._decoder, path)
         return found
@@ -112,14 +128,27 @@ class TranscribeHandler:
     async def _audio(self, runtime: Runtime, source: AudioSource) -> AsyncIterator[Path]:
         """The recording as a file here. Raises AudioGone, UrlRefused, UrlUnreadable, TooLarge."""
         if source.upload_id is None:
-            async with self._downloaded(runtime, source.url or "") as path:
-                yield path
+            opened = self._downloaded(runtime, source.url or "")
+        else:
+            opened = _stored(runtime, source.upload_id)
+        async with opened as path:
+            yield path
+
+    @asynccontextmanager
+    async def _listener(
+        self, runtime: Runtime, wanted: Diarization | None
+    ) -> AsyncIterator["SpeakerListener | None"]:
+        """Who tells speakers apart, if that is wanted."""
+        if wanted is None:
+            yield None
             return
-        try:
-            async with runtime.store.fetch(store_key(source.upload_id)) as path:
-                yield path
-        except ObjectMissing as error:
-            raise AudioGone from error
+        if self._speakers is None:
+            idle = self._settings.idle_unload_seconds
+            self._speakers = resolve(SPEAKERS, "speakers")(self._make_encoder, idle_seconds=idle)
+        assert self._speakers
+        known = partial(_stored, runtime)
+        async with self._speakers.listener(wanted, self._decoder, known) as listener:
+            yield listener
 
     @asynccontextmanager
     async def _downloaded(self, runtime: Runtime, url: str) -> AsyncIterator[Path]:
@@ -138,6 +167,16 @@ def _sha256(path: Path) -> str:
     """Of the recording: some contracts tell it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@asynccontextmanager
+async def _stored(runtime: Runtime, upload_id: str) -> AsyncIterator[Path]:
+    """An upload as a file here. Raises AudioGone."""
+    try:
+        async with runtime.store.fetch(store_key(upload_id)) as path:
+            yield path
+    except ObjectMissing as error:
+        raise AudioGone from error
 
 
 async def _until_stopped(run: JobRun, work: Coroutine[Any, Any, T]) -> T:

@@ -120,13 +120,12 @@ async def sweep(runtime: Runtime) -> None:
 
 class JobMemory:
     """The pieces of one job, written as they are finished: those that finish while others are being
-    written go together. A piece that is alone is not worth a row."""
+    written go together."""
 
     def __init__(self, runtime: Runtime, lease: Lease) -> None:
         self._runtime = runtime
         self._lease = lease
         self._waiting: list[StoredPiece] = []
-        self._worth = False
         self._writing: asyncio.Task[None] | None = None
 
     async def finished(self) -> list[StoredPiece]:
@@ -134,13 +133,10 @@ class JobMemory:
         async with self._runtime.db.reading() as session:
             return await PieceRepository(session).all(self._lease.job_id)
 
-    def expect_more(self) -> None:
-        self._worth = True
-        self._write()
-
     def keep(self, piece: StoredPiece) -> None:
         self._waiting.append(piece)
-        self._write()
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
 
     async def aclose(self) -> None:
         """What is not written yet is not needed any more: the job is over, or somebody else's."""
@@ -148,11 +144,7 @@ class JobMemory:
         if self._writing:
             await asyncio.wait([self._writing])
 
-    def _write(self) -> None:
-        if self._worth and self._waiting and (self._writing is None or self._writing.done()):
-            self._writing = asyncio.create_task(self._write_all())
-
-    async def _write_all(self) -> None:
+    async def _write(self) -> None:
         while self._waiting:
             taken = self._waiting.copy()
             try:

@@ -30,13 +30,11 @@ SURE_SAMPLES = 10 * SAMPLE_RATE
 
 
 class Memory(Protocol):
-    """Keeps pieces that are finished, for a later run of the same job."""
+    """Keeps pieces that are finished, for a later run of the same job. Of a recording that is but one piece
+    nothing is kept."""
 
     async def finished(self) -> Iterable[StoredPiece]:
         """Those of earlier runs, in order."""
-
-    def expect_more(self) -> None:
-        """The recording has more than one piece."""
 
     def keep(self, piece: StoredPiece) -> None:
         """Must be quick; the piece may be written later."""
@@ -53,8 +51,6 @@ class Listener(Protocol):
 class NoMemory:
     async def finished(self) -> Iterable[StoredPiece]:
         return ()
-
-    def expect_more(self) -> None: ...
 
     def keep(self, piece: StoredPiece) -> None: ...
 
@@ -95,54 +91,53 @@ class _Work:
         self._recording = recording
         self._options = wanted.options
         self._room = asyncio.Semaphore(wanted.in_flight)
+        self._memory: Memory = NoMemory()
+        self._before: dict[int, StoredPiece] = {}
         self._under_way: dict[int, Cut] = {}
         self._pieces: dict[int, StoredPiece] = {}
         self._language: str | None = wanted.options.language
         self._confidence: float | None = None
 
     async def do(self) -> None:
-        before = {} if self._one_piece() else await self._before()
+        cuts = self._recording
+        first = [cut for cut in (await anext(cuts, None), await anext(cuts, None)) if cut]
+        self._under_way = {cut.number: cut for cut in first}
+        if len(first) > 1:
+            self._memory = self._wanted.memory
+            self._before = {piece.number: piece for piece in await self._memory.finished()}
         try:
             async with asyncio.TaskGroup() as hearing:
-                async for cut in self._recording:
-                    await self._take(cut, before.get(cut.number), hearing)
-                    self._report()
+                for cut in first:
+                    await self._take(cut, hearing)
+                async for cut in cuts:
+                    await self._take(cut, hearing)
         except BaseExceptionGroup as group:
             # Whatever failed first made the others stop.
             raise group.exceptions[0] from None
 
-    def _one_piece(self) -> bool:
-        """Whether the header says so. Of such a recording nothing is remembered, and nobody need ask."""
-        seconds = self._recording.info.duration_seconds
-        return seconds is not None and seconds <= self._wanted.plan.piece_seconds
-
-    async def _before(self) -> dict[int, StoredPiece]:
-        return {piece.number: piece for piece in await self._wanted.memory.finished()}
-
-    async def _take(self, cut: Cut, before: StoredPiece | None, hearing: asyncio.TaskGroup) -> None:
-        if cut.number:
-            self._wanted.memory.expect_more()
+    async def _take(self, cut: Cut, hearing: asyncio.TaskGroup) -> None:
+        self._under_way[cut.number] = cut
         if self._wanted.listener:
             await self._wanted.listener.listen(cut)
+        before = self._before.get(cut.number)
         if before is not None and _same(cut, before):
             self._add(before)
-            return
-        await self._room.acquire()
-        self._under_way[cut.number] = cut
-        if self._options.language is None:
-            # The others are heard in the language of the first, so it goes alone.
-            await self._hear(cut)
         else:
-            hearing.create_task(self._hear(cut))
+            await self._room.acquire()
+            # The others are heard in the language of the first, so it goes alone.
+            alone = self._options.language is None
+            task = hearing.create_task(self._hear(cut))
+            if alone:
+                await task
+        self._report()
 
     async def _hear(self, cut: Cut) -> None:
         sound = np.frombuffer(cut.pcm, np.float32)
         heard = await self._wanted.hear(Piece(sound, self._options))
-        self._room.release()
         piece = self._finished(cut, heard)
-        self._wanted.memory.keep(piece)
+        self._memory.keep(piece)
         self._add(piece)
-        del self._under_way[cut.number]
+        self._room.release()
         self._report()
 
     def _finished(self, cut: Cut, heard: Heard) -> StoredPiece:
@@ -160,6 +155,7 @@ class _Work:
 
     def _add(self, piece: StoredPiece) -> None:
         self._pieces[piece.number] = piece
+        del self._under_way[piece.number]
         if piece.language is not None:
             self._learn(piece.language, piece.language_confidence or 0.0, piece)
 

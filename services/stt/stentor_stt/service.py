@@ -12,6 +12,7 @@ from stentor_stt.contracts import (
     aiml,
     assemblyai,
     deepgram,
+    deepgram_live,
     deepspeech,
     deepspeech_mic,
     octoai,
@@ -24,7 +25,7 @@ from stentor_stt.jobs import TranscribeHandler
 from stentor_stt.live import api as live_api
 from stentor_stt.live.desk import LiveDesk
 from stentor_stt.providers import choose_model, vendor_offers
-from stentor_stt.serving import batchers, offers, open_room
+from stentor_stt.serving import batchers, encoder_maker, offers, open_room
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcriptions import KIND, queue_of
 
@@ -39,6 +40,7 @@ CONTRACTS = (
     deepspeech,
     assemblyai,
     deepgram,
+    deepgram_live,
     openai_realtime,
     deepspeech_mic,
 )
@@ -51,7 +53,7 @@ def build_service(settings: Settings, stt: SttSettings, decoder: Decoder | None 
     room = open_room(settings, stt)
     hearer = LocalHearer(batchers(room, stt))
     own_decoder = decoder or Decoder()
-    handler = TranscribeHandler(stt, hearer, own_decoder)
+    handler = TranscribeHandler(stt, hearer, own_decoder, encoder_maker(settings, stt))
 
     async def start(runtime: Runtime) -> None:
         for batcher in hearer.batchers.values():

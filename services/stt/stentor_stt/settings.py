@@ -35,9 +35,9 @@ class SttSettings(BaseSettings):
     beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses followed while decoding; 1 is fastest."""
 
-    jobs_at_once: int = Field(default=16, ge=1)
-    """Jobs a worker runs side by side. Their pieces share the model's batches, so that one job is being
-    fetched and decoded while others are heard, and a short one does not wait for a long one's end."""
+    jobs_at_once: int = Field(default=8, ge=1)
+    """Jobs of each model that a worker runs side by side: while one is being decoded another is heard, and
+    the model's batches are filled from all of them."""
 
     idle_unload_seconds: float = 300
     """Free a model after this long without a job; -1 keeps it."""
@@ -76,7 +76,8 @@ class SttSettings(BaseSettings):
     clients written for one vendor run unchanged. The result names who really did the work."""
 
     poll_hold_seconds: float = Field(default=3, ge=0, le=30)
-    """How long a status request of the SlashML contract may be held while the job is about to end."""
+    """How long a status request of the SlashML and AssemblyAI contracts may be held while the job is about to
+    end."""
 
     stream_hold_seconds: float = Field(default=10, ge=0, le=30)
     """How long a streamed answer of the OpenAI contract waits for its first text before it begins: what goes
@@ -91,5 +92,5 @@ class SttSettings(BaseSettings):
     live_minutes: float = Field(default=240, gt=0)
     """A live session is ended after this long."""
 
-    live_idle_seconds: float = Field(default=60, gt=0)
+    live_idle_seconds: float = Field(default=300, gt=0)
     """A live session is ended when its client sends nothing for this long."""

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1
 """How often it is looked whether the client is still there."""
 
-OURS = {"internal": 500, "worker_lost": 500, "unavailable": 503, "model_not_found": 503}
+OURS = {
+    "internal": 500,
+    "worker_lost": 500,
+    "unavailable": 503,
+    "decoder_lost": 503,
+    "model_not_found": 503,
+}
 """Codes of failures that are not the caller's fault, with the status they are told with."""
 
 

@@ -63,12 +63,15 @@ class Deliverer:
             limit=AT_ONCE - len(self._under_way),
             per_owner=PER_OWNER,
             without=[owner for owner, count in busy.items() if count >= PER_OWNER],
-            among=among,
         )
         if search.limit <= 0:
             return
+        now = self._runtime.clock.now()
         async with self._runtime.db.reading() as session:
-            due = await WebhookRepository(session).due(search, self._runtime.clock.now())
+            webhooks = WebhookRepository(session)
+            due = await (
+                webhooks.due(search, now) if among is None else webhooks.due_among(among, search, now)
+            )
         for job_id, owner_id in due:
             task = asyncio.create_task(self._send(job_id), name=f"webhook {job_id}")
             self._under_way[task] = owner_id

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from starlette.datastructures import QueryParams
 
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput
@@ -101,7 +102,7 @@ async def read(
 
     Raises RequestValidationError, BadInput, Throttled, UploadTooLarge, UploadEmpty.
     """
-    query = _query(request)
+    query = query_of(request.query_params)
     options = checked(DeepgramOptions, query)
     model, warnings = options.served_model(settings)
     wanted, callback = options.options(), options.told(caller)
@@ -144,10 +145,10 @@ async def _recording(
     return None, await uploads.receive(runtime, caller, None, chunks)
 
 
-def _query(request: Request) -> dict[str, Any]:
+def query_of(query: QueryParams) -> dict[str, Any]:
     """The options; those that come several times as lists."""
     sent: dict[str, Any] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in query.multi_items():
         before = sent.get(name)
         sent[name] = value if before is None else [*(before if isinstance(before, list) else [before]), value]
     return sent

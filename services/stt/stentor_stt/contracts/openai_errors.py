@@ -5,6 +5,7 @@ from dataclasses import replace
 from fastapi.responses import Response
 
 from stentor_common.problems import Problem, envelope
+from stentor_stt.contracts.openai_form import REFERENCES
 
 CODES = {"invalid_credentials": "invalid_api_key"}
 """Our codes that have another name there."""
@@ -16,6 +17,8 @@ PARAMS = {
     "audio_empty": "file",
     "audio_too_long": "file",
     "upload_too_large": "file",
+    "clip_outside": "clip_start_ms",
+    "speaker_silent": REFERENCES,
 }
 """Which field is to blame for what a job failed of; its row does not keep that."""
 

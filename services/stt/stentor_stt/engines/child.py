@@ -9,12 +9,11 @@ import queue
 import signal
 import sys
 import threading
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from stentor_common.adapters import resolve
-from stentor_stt.engines import ENGINES, Engine, EngineSettings, Hearing
+from stentor_stt.engines import ENGINES, Engine, EngineSettings
 from stentor_stt.engines.pipe import Answer, Call, Failure
 
 NICENESS = 5
@@ -37,8 +36,7 @@ def main(pipe: int, parent: int) -> None:
 
 
 class _Host:
-    """Runs calls in the main thread: CTranslate2 computes with OpenMP, whose threads belong to the thread
-    that uses them first, and more teams than cores make each other slow."""
+    """Runs calls, one after the other, in the main thread."""
 
     def __init__(self) -> None:
         self._engine: Engine | None = None
@@ -56,10 +54,7 @@ class _Host:
         if call.method == "load":
             name, settings = call.arguments
             return self._load(name, settings)
-        answer = getattr(self._engine, call.method)(*call.arguments)
-        if isinstance(answer, Hearing):
-            return replace(answer, segments=iter(list(answer.segments)))
-        return answer
+        return getattr(self._engine, call.method)(*call.arguments)
 
     def _load(self, name: str, settings: EngineSettings) -> None:
         self._engine = resolve(ENGINES, name)(settings)

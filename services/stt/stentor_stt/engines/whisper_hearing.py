@@ -1,6 +1,6 @@
 """Pieces of sound to what they say: the steps of Whisper, each for all pieces at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stentor_stt.engines import Heard, Piece
@@ -60,9 +60,7 @@ def _hear(model: WhisperModel, pieces: Sequence[Piece]) -> list[Heard]:
         if not decoded.silent
     ]
     segments = _segments(model, pieces, parts)
-    return [
-        _heard(languages.get(place), segments[place], spans[place]) for place in range(len(pieces))
-    ]
+    return [_heard(languages.get(place), segments[place], spans[place]) for place in range(len(pieces))]
 
 
 def _stretch(place: int, piece: Piece, spans: Sequence[tuple[int, int]]) -> Stretch | None:
@@ -138,9 +136,6 @@ def _segment(model: WhisperModel, part: Part, phrase: Phrase, words: Sequence[Wo
 def _heard(
     language: tuple[str, float] | None, segments: Sequence[Segment], spans: Sequence[tuple[int, int]]
 ) -> Heard:
-    known = language if segments and language else (None, None)
-    return Heard(*known, tuple(segments), tuple(_span_ms(spans)))
-
-
-def _span_ms(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    return ((milliseconds(first), milliseconds(last)) for first, last in spans)
+    code, confidence = language if segments and language else (None, None)
+    speech_ms = tuple((milliseconds(first), milliseconds(last)) for first, last in spans)
+    return Heard(code, confidence, tuple(segments), speech_ms)

@@ -4,19 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
-
-from faster_whisper.transcribe import merge_punctuations
+from unicodedata import category, normalize
 
 from stentor_stt.engines.whisper_decoding import Decoded, Phrase
 from stentor_stt.engines.whisper_model import Alignment, Reading, WhisperModel
 from stentor_stt.options import Task
 from stentor_stt.transcript import UNSPACED, Word
 
-OPENING = "\"'“¿([{-"
-CLOSING = "\"'.。,，!！?？:：”)]}、"
-"""Punctuation that belongs to the word after it, and before it."""
-
-SENTENCE_ENDS = (".", "。", "!", "！", "?", "？")
+SENTENCE_ENDS = (".", "!", "?", "。")
 
 USUAL_SECONDS = 0.7
 """A word whose usual length is taken for longer than this is not: the text has few words and pauses."""
@@ -68,30 +63,29 @@ def _words(model: WhisperModel, part: Decoded, alignment: Alignment) -> Iterator
 
 def _timed(vocabulary: Any, phrase: Phrase, alignment: Alignment, first: int) -> list[Timed]:
     """The phrase's words; its first token is so far from the begin of the text."""
-    texts, tokens = vocabulary.split_to_word_tokens(list(phrase.tokens))
-    found: list[dict[str, Any]] = []
-    for text, own in zip(texts, tokens, strict=True):
-        last = first + len(own)
-        certain = alignment.probabilities[first:last]
-        times = {"start": alignment.times[first], "end": alignment.times[last]}
-        found.append({"word": text, "tokens": own, "certain": sum(certain) / len(certain), **times})
-        first = last
-    # A mark that is put to a word takes no time of its own, so that the pause it stands for is no part of it.
-    merge_punctuations(found, OPENING, CLOSING)
-    parts = [Timed(each["word"], each["start"], each["end"], each["certain"]) for each in found if each["word"]]
-    return parts if vocabulary.language_code in UNSPACED else _joined(parts)
-
-
-def _joined(parts: Sequence[Timed]) -> list[Timed]:
-    """Words as they stand between spaces: the vocabulary parts them at hyphens too."""
     words: list[Timed] = []
-    for part in parts:
-        if words and not part.text.startswith(" "):
-            before = words.pop()
-            sure = min(before.probability, part.probability)
-            part = Timed(before.text + part.text, before.start, part.end, sure)
+    spaced = vocabulary.language_code not in UNSPACED
+    for text, tokens in zip(*vocabulary.split_to_word_tokens(list(phrase.tokens)), strict=True):
+        last = first + len(tokens)
+        certain = alignment.probabilities[first:last]
+        part = Timed(text, alignment.times[first], alignment.times[last], sum(certain) / len(certain))
+        # The vocabulary parts words at hyphens too; here they are what stands between spaces.
+        if words and (not text.startswith(" ") if spaced else _is_mark(text)):
+            part = _joined(words.pop(), part)
         words.append(part)
+        first = last
     return [word for word in words if word.text.strip()]
+
+
+def _joined(word: Timed, part: Timed) -> Timed:
+    if _is_mark(part.text):
+        # It takes no time: what the network attends to for it is the pause that it stands for.
+        return replace(word, text=word.text + part.text)
+    return Timed(word.text + part.text, word.start, part.end, min(word.probability, part.probability))
+
+
+def _is_mark(text: str) -> bool:
+    return all(category(character).startswith("P") for character in text)
 
 
 def _without_pauses(words: Sequence[Timed], longest: float) -> Iterator[Timed]:
@@ -102,7 +96,7 @@ def _without_pauses(words: Sequence[Timed], longest: float) -> Iterator[Timed]:
             word = (
                 replace(word, start=word.end - longest) if begins else replace(word, end=word.start + longest)
             )
-        begins = word.text.endswith(SENTENCE_ENDS)
+        begins = normalize("NFKC", word.text).endswith(SENTENCE_ENDS)
         yield word
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 from fastapi import Depends
 
 from stentor_common.adapters import Adapter, resolve
@@ -29,6 +30,8 @@ STREAM: Mapping[str, Adapter] = {
 
 KIND = "stt.live"
 AGAIN_SECONDS = 30
+
+log = structlog.get_logger()
 
 
 class LiveDesk:
@@ -92,6 +95,7 @@ class LiveParts:
         finally:
             seconds = opened.taken_ms / 1000
             self.runtime.metrics.media_seconds.labels(KIND, wanted.model).inc(seconds)
+            log.info("live session ended", session=id, model=wanted.model, seconds=seconds)
 
 
 async def get_parts(

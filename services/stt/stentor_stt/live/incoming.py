@@ -1,21 +1,16 @@
 """Sound as it comes over the wire, on its way to 16 kHz float32: any cutting of the bytes into messages
 gives the same samples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import gcd
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from stentor_common.errors import BadInput
-from stentor_stt.live.sound import RATE
 from stentor_stt.live.wanted import Encoding, Format
-
-if TYPE_CHECKING:
-    from stentor_stt.audio import Sound
+from stentor_stt.sound import SAMPLE_RATE, Sound
 
 Codes: TypeAlias = npt.NDArray[np.int32]
 
@@ -31,7 +26,7 @@ class Incoming:
     def __init__(self, format: Format) -> None:
         self._encoding = format.encoding
         self._second_bytes = format.rate * format.encoding.sample_bytes
-        self._resampler = Resampler(format.rate) if format.rate != RATE else None
+        self._resampler = Resampler(format.rate) if format.rate != SAMPLE_RATE else None
 
     def take(self, message: bytes) -> Iterator[Sound]:
         """The sound of a message, at most a second at a time. Raises BadInput for half a sample."""
@@ -77,8 +72,8 @@ class Resampler:
     """
 
     def __init__(self, rate: int) -> None:
-        common = gcd(rate, RATE)
-        self._up, self._down = RATE // common, rate // common
+        common = gcd(rate, SAMPLE_RATE)
+        self._up, self._down = SAMPLE_RATE // common, rate // common
         # Frequencies are cut at the lower of both halves, a little below; time stretches accordingly.
         self._stretch = max(1.0, self._down / self._up) / 0.95
         self._half = int(np.ceil(ZERO_CROSSINGS * self._stretch))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stentor_stt.options import Spelling
 from stentor_stt.spelling import Speller
-from stentor_stt.transcript import Segment, Word, separator_of
+from stentor_stt.transcript import Word
 
 if TYPE_CHECKING:
     from stentor_stt.engines import Heard
@@ -51,31 +51,8 @@ def runs_of(
 
 
 def _words(heard: Heard, spelling: Sequence[Spelling]) -> list[Word]:
-    segments: Iterable[Segment] = heard.segments
-    if separator_of(heard.language):
-        segments = (replace(segment, words=tuple(whole_words(segment))) for segment in segments)
     speller = Speller(spelling, heard.language)
-    return [word for segment in segments for word in speller.spelled(segment).words]
-
-
-def whole_words(segment: Segment) -> list[Word]:
-    """The words of a segment, those as one between which its text has no blank: models take `-hearted` for
-    a word."""
-    words: list[Word] = []
-    at = 0
-    for word in segment.words:
-        found = segment.text.find(word.text, at)
-        if words and found == at:
-            words[-1] = _one(words[-1], word)
-        else:
-            words.append(word)
-        at = found + len(word.text) if found >= 0 else at
-    return words
-
-
-def _one(before: Word, after: Word) -> Word:
-    confidence = min(before.confidence, after.confidence)
-    return replace(before, text=before.text + after.text, end_ms=after.end_ms, confidence=confidence)
+    return [word for segment in heard.segments for word in speller.spelled(segment).words]
 
 
 def _between(words: Sequence[Word], borders: Sequence[int], at: int) -> list[Word]:

@@ -14,32 +14,32 @@ from typing import TYPE_CHECKING
 from stentor_common.errors import AppError
 from stentor_stt.live.events import Committed, Event, Failed, SpeechStarted
 from stentor_stt.live.runs import Run, runs_of
-from stentor_stt.live.sound import PER_MS, RATE, Gate, Kept
+from stentor_stt.live.sound import PER_MS, Gate, Kept
 from stentor_stt.live.turn import Turn
 from stentor_stt.live.wanted import Turns
 from stentor_stt.options import Options
+from stentor_stt.sound import SAMPLE_RATE, Sound
 
 if TYPE_CHECKING:
-    from stentor_stt.audio import Sound
     from stentor_stt.engines import Heard
 
-ASK_EVERY, ASK_AFTER = RATE // 2, 5 * RATE
+ASK_EVERY, ASK_AFTER = SAMPLE_RATE // 2, 5 * SAMPLE_RATE
 BREATH = 1.5
 """So many times as long as the model takes for an answer, its queue included, there is from one question to
 the next. Live sound is heard before all other: this is what leaves jobs their share."""
 
-LULL = 3 * RATE // 10
+LULL = 3 * SAMPLE_RATE // 10
 """So long after the last loud sound the model is asked at once: if this becomes a pause, its answer is there
 when the pause is over."""
 
-PAUSE_SEEN = RATE // 10
+PAUSE_SEEN = SAMPLE_RATE // 10
 """The model has heard a pause begin when its sound goes so far beyond the speech in it."""
 
-ONSET = RATE // 5
+ONSET = SAMPLE_RATE // 5
 """A word that began so short before the end of the sound may not have been recognised as speech."""
 
-BEFORE_SPEECH = 3 * RATE // 10
-COMFORTABLE, FULL, LONGEST = 15 * RATE, 25 * RATE, 28 * RATE
+BEFORE_SPEECH = 3 * SAMPLE_RATE // 10
+COMFORTABLE, FULL, LONGEST = 15 * SAMPLE_RATE, 25 * SAMPLE_RATE, 28 * SAMPLE_RATE
 """A turn is cut behind a settled sentence when it is longer than the first, wherever it is best when longer
 than the second; the third is kept at most."""
 
@@ -105,7 +105,7 @@ class LiveSession:
 
     def pace(self, seconds: float) -> None:
         """How long the model took for its last answer: a slow one is asked less often."""
-        self._ask_every = min(max(ASK_EVERY, int(BREATH * seconds * RATE)), ASK_AFTER)
+        self._ask_every = min(max(ASK_EVERY, int(BREATH * seconds * SAMPLE_RATE)), ASK_AFTER)
 
     def take(self, sound: Sound) -> None:
         """Take the next sound. Raises ValueError when there is no `room` for it."""

@@ -1,19 +1,12 @@
 """The sound of a live session: as much of it as is needed, and where it is loud. 16 kHz mono float32,
 places counted in samples from the first one of the session."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    # Only for types: the process that speaks to clients may have no decoder.
-    from stentor_stt.audio import Sound
+from stentor_stt.sound import SAMPLE_RATE, Sound
 
-RATE = 16_000
-PER_MS = RATE // 1000
-FRAME = RATE // 50
+PER_MS = SAMPLE_RATE // 1000
+FRAME = SAMPLE_RATE // 50
 QUIETEST, LOUDEST = 0.0015, 0.03
 """Levels (root mean square, full scale is 1) that are never called loud, and always."""
 

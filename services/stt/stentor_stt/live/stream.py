@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -16,13 +15,13 @@ from stentor_stt.live.events import Event
 from stentor_stt.live.incoming import Incoming
 from stentor_stt.live.session import LiveSession, Question
 from stentor_stt.live.wanted import Wanted
+from stentor_stt.sound import Sound
 
 if TYPE_CHECKING:
-    from stentor_stt.audio import Sound
     from stentor_stt.batching import Hearer
     from stentor_stt.engines import Heard
 
-RETRY_SECONDS = (0.5, 1, 2, 4)
+RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses between attempts while the model cannot be reached; the sound waits for it."""
 
 Tell = Callable[[Event], Awaitable[None]]
@@ -136,10 +135,7 @@ class LiveStream:
             await self._moved.wait()
 
     async def _hear_on(self) -> None:
-        # The model may be loaded while the first words are said. What is wrong with it is told with the
-        # first sound that it should hear.
-        with contextlib.suppress(AppError):
-            await self._hearer.check(self._wanted.model, self._wanted.options)
+        await self._prepare()
         while True:
             self._news.clear()
             await self._tell_all(self._session.due())
@@ -148,6 +144,14 @@ class LiveStream:
                 await self._news.wait()
                 continue
             await self._tell_all(await self._answer(question))
+
+    async def _prepare(self) -> None:
+        """Have the model loaded while the first words are said. What is wrong with it is told with the first
+        sound that it should hear."""
+        try:
+            await self._hearer.check(self._wanted.model, self._wanted.options)
+        except Exception as error:
+            log.warning("live sound has no model yet", session=self._id, reason=repr(error))
 
     async def _tell_all(self, events: list[Event]) -> None:
         for event in events:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from stentor_stt.engines import Heard
 
 
+SURE = 0.7
+"""Confidence from which a language is no longer asked for. Of a few words it may be guessed wrong."""
+
+
 class Turn:
     """Grows with each hypothesis. The sound of a long one is let go piece by piece; each piece has an
     agreement of its own."""
@@ -22,8 +26,8 @@ class Turn:
         self.number = number
         self.start_ms = start_ms
         self.speech_end_ms: int | None = None
-        self.language: str | None = None
-        self._language_confidence: float | None = None
+        self._language: str | None = None
+        self._language_confidence = 0.0
         self._words: list[Word] = []
         self._agreement = Agreement()
         self._shown = ""
@@ -35,14 +39,15 @@ class Turn:
 
     @property
     def settled_language(self) -> str | None:
-        """The language of the words that will not change; None while there are none."""
-        return self.language if self._words else None
+        """The language in which the rest is heard; None while that must still be found out."""
+        return self._language if self._words and self._language_confidence >= SURE else None
 
     def hear(self, run: Run, heard: Heard, until_ms: int) -> Iterator[Event]:
         """Take the next hypothesis, of sound up to `until_ms`."""
         self.speech_end_ms = run.end_ms
-        if not self._words:
-            self.language, self._language_confidence = heard.language, heard.language_confidence
+        confidence = heard.language_confidence or 0.0
+        if self.settled_language is None and confidence >= self._language_confidence:
+            self._language, self._language_confidence = heard.language, confidence
         yield from self._tell(self._agreement.hear(run.words, until_ms))
 
     def settle(self, until_ms: int | None = None) -> Iterator[Event]:
@@ -52,7 +57,7 @@ class Turn:
     def tentative(self) -> Iterator[Event]:
         text = self._text(self._agreement.rest)
         if text and self._words:
-            text = separator_of(self.language) + text
+            text = separator_of(self._language) + text
         if text != self._shown:
             self._shown = text
             yield Tentative(self.number, text)
@@ -84,16 +89,20 @@ class Turn:
             words=tuple(self._words),
             start_ms=self.start_ms,
             end_ms=end_ms,
-            language=self.language,
-            language_confidence=self._language_confidence,
+            language=self._language,
+            language_confidence=self._language_confidence if self._language else None,
         )
 
     def _tell(self, words: Sequence[Word]) -> Iterator[Event]:
-        if words:
-            before = self._text(self._words)
-            self._words += words
-            self._shown = ""
-            yield Settled(self.number, self._text(self._words)[len(before) :], tuple(words))
+        if not words:
+            return
+        before, count = self._text(self._words), len(self._words)
+        for word in words:
+            # Each hypothesis puts the words a little otherwise in time.
+            earliest_ms = self._words[-1].end_ms if self._words else 0
+            self._words.append(word.within(earliest_ms, max(earliest_ms, word.end_ms)))
+        self._shown = ""
+        yield Settled(self.number, self._text(self._words)[len(before) :], tuple(self._words[count:]))
 
     def _text(self, words: Iterable[Word]) -> str:
-        return separator_of(self.language).join(word.text for word in words)
+        return separator_of(self._language).join(word.text for word in words)

@@ -8,33 +8,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from stentor_stt.voices import weights
+from stentor_stt.voices.vectors import Matrix, Vectors, directions
 from stentor_stt.voices.weights import Weights
-
-Matrix: TypeAlias = npt.NDArray[np.float32]
-
-Vectors: TypeAlias = npt.NDArray[np.float32]
-"""(voices, DIMENSIONS), each of length 1 and without a negative number."""
-
-FRAMES = 160
-"""Frames of features that the encoder sees at once, as it was trained."""
 
 DIMENSIONS = 256
 LAYERS = 3
 BATCH = 32
-TINY = np.float32(1e-6)
-
-
-def directions(vectors: Matrix) -> Vectors:
-    """The same vectors with length 1."""
-    lengths: Matrix = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), TINY)
-    return vectors / lengths
 
 
 class VoiceEncoder:
@@ -60,7 +45,7 @@ class VoiceEncoder:
             self._network = None
 
     def vectors(self, features: Sequence[Matrix]) -> Vectors:
-        """A voice vector for each (FRAMES, BANDS) of mel power. Needs `load` first."""
+        """See `stentor_stt.voices.Encoder`."""
         network = self._network
         if network is None:
             raise RuntimeError("load() comes before using the encoder")

@@ -15,6 +15,9 @@ BANDS = 40
 HOP = SAMPLE_RATE // 100
 WINDOW = SAMPLE_RATE // 40
 
+FRAMES = 160
+"""Frames that the encoder sees at once, as it was trained: 1.6 seconds."""
+
 LINEAR_UNTIL_HZ = 1000.0
 HZ_PER_MEL = 200 / 3
 MELS_PER_E = 27 / np.log(6.4)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stentor_stt.voices.encoder import Vectors, directions
+from stentor_stt.voices.vectors import Vectors, directions
 
 Numbers = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

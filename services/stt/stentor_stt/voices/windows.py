@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stentor_stt.sound import SAMPLE_RATE, Sound
-from stentor_stt.voices.encoder import FRAMES, Matrix
-from stentor_stt.voices.features import HOP, mel_power
+from stentor_stt.voices.features import FRAMES, HOP, mel_power
+from stentor_stt.voices.vectors import Matrix
 
 WINDOW = FRAMES * HOP
 STEP = WINDOW // 2
