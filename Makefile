@@ -14,7 +14,7 @@ CONSTRAINTS := requirements/constraints.txt
 VOICES := --no-deps resemblyzer==0.1.4
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench migrate openapi distributed format constraints clean
+.PHONY: help run test check demo bench migrate reference distributed format constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 22
@@ -50,8 +50,9 @@ bench: $(VENV)/ready-dev ## Measure; see benchmarks/README.md
 migrate: $(VENV)/ready-dev ## Write a migration: make migrate m="what changes"
 	$(BIN)/stentor migrate --message "$(m)"
 
-openapi: $(VENV)/ready-dev ## Write docs/openapi.json from the code
+reference: $(VENV)/ready-dev ## Write docs/openapi.json and docs/settings.md from the code
 	$(BIN)/python -m stentor_allinone.contract docs/openapi.json
+	$(BIN)/python -m stentor_allinone.settings_page docs/settings.md
 
 constraints: $(VENV)/ready-dev ## Take newer versions: reinstall without constraints, then write them down
 	$(PIP) --upgrade --upgrade-strategy eager -e '.[dev]'

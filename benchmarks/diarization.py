@@ -7,7 +7,6 @@ what the product does is what is measured with UNSEEN.
 
 import asyncio
 import itertools
-import os
 import random
 import tempfile
 import time
@@ -33,7 +32,7 @@ TUNED = ("allison", "june", "carlo", "cs-small-fish", "cs-big-fish")
 UNSEEN = ("ivrvoice", "menardi", "armelle", "colombian", "nl-small-fish", "nl-big-fish", "librivox")
 
 RECORDINGS = 60
-ROUNDS = int(os.environ.get("ROUNDS", "4"))
+ROUNDS = 4
 SECONDS = {1: 60.0, 2: 90.0, 3: 120.0, 4: 150.0}
 """By the number of speakers."""
 
@@ -78,7 +77,7 @@ class _Measurement:
                         await self._measure(decoder, conversation, Path(folder) / "conversation.wav")
         await decoder.close()
         return {
-            "conversations": sum(map(len, self._right.values())),
+            "conversations": len(SECONDS) * ROUNDS * 2,
             "minutes": round(self._sound_seconds / 60, 1),
             "seconds_for_an_hour": round(3600 * self._took / self._sound_seconds, 1),
             **{name: self._summary(name) for name in self._errors},

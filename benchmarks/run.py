@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from diarization import diarization
 from engine import engine
 from live import live
 from machine import machine
@@ -19,6 +20,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "distributed": distributed,
     "engine": engine,
     "live": live,
+    "diarization": diarization,
 }
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stentor_common.engines import Care, EngineSlot
+from stentor_common.engine_room import EngineRoom
+from stentor_common.engines import Care
 from stentor_dev.debian import NoPackages
 from stentor_dev.prompts import counting
 from stentor_stt.audio import SAMPLE_RATE, Decoder, Plan
 from stentor_stt.batching import Batcher
-from stentor_stt.engines import EngineSettings, Heard, Piece
+from stentor_stt.engines import Engine, EngineSettings, Heard, Piece
 from stentor_stt.engines.whisper import WhisperEngine
 from stentor_stt.options import Options
 from stentor_stt.recognition import Recognition
@@ -100,7 +101,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> WhisperEngine:
 
 @pytest.fixture
 async def batcher(engine: WhisperEngine) -> AsyncIterator[Batcher]:
-    made = Batcher(EngineSlot("whisper-base", lambda: engine, Care(idle_seconds=-1)))
+    room: EngineRoom[Engine] = EngineRoom()
+    made = Batcher(room.add("whisper-base", lambda: engine, Care(idle_seconds=-1)))
     yield made
     await made.close()
 

@@ -10,15 +10,17 @@ import av
 import numpy as np
 import pytest
 
+from stentor_common.adapters import MissingExtra
 from stentor_dev.debian import NoPackages
 from stentor_dev.prompts import prompts
 from stentor_stt.audio import Cut, Decoder
 from stentor_stt.diarization import SpeakerTracker
-from stentor_stt.errors import SpeakerSilent
+from stentor_stt.errors import ModelNotFound, SpeakerSilent
 from stentor_stt.options import Diarization, KnownSpeaker
 from stentor_stt.sound import SAMPLE_RATE, Sound
 from stentor_stt.speakers import Speakers
 from stentor_stt.transcript import Segment, Transcript, Word
+from stentor_stt.voices import Encoder
 from stentor_stt.voices.encoder import VoiceEncoder
 from stentor_stt.voices.groups import voices
 from stentor_stt.voices.scripted import ToneEncoder
@@ -272,6 +274,18 @@ class TestListener:
         with pytest.raises(ZeroDivisionError):
             await given_up()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+        await speakers.close()
+
+    async def test_a_library_that_is_missing_is_named(self) -> None:
+        def lacking() -> Encoder:
+            raise MissingExtra("'ge2e' needs threadpoolctl: pip install 'stentor[diarization]'")
+
+        speakers = Speakers(lacking, idle_seconds=-1)
+        with pytest.raises(
+            ModelNotFound, match=r"cannot be told apart.*pip install 'stentor\[diarization\]'"
+        ):
+            async with speakers.listener(Diarization(), Decoder(), nothing_stored):
+                pass
         await speakers.close()
 
 

@@ -372,7 +372,7 @@ def test_in_steady_noise_the_model_finds_the_end_of_speech(speaker: Speaker) -> 
     end_ms = speaker.says("one two three four", 3000)
     told = talk(speaker, end_ms + 3000)
     assert told.finals == ["one two three four"]
-    assert told.when(Final) <= end_ms + 1500
+    assert told.when(Final) <= end_ms + 500 + CHUNK_MS
 
 
 def test_the_first_word_after_a_long_silence_is_heard_whole(speaker: Speaker) -> None:

@@ -17,8 +17,8 @@ class MissingExtra(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Where an implementation lives (`module:attribute`, or a whole module), the library it stands on, and the extra that
-    brings that."""
+    """Where an implementation lives (`module:attribute`, or a whole module), the library it stands on, and
+    the extra that brings that."""
 
     path: str
     extra: str | None = None

@@ -54,6 +54,7 @@ class TranscribeHandler:
         self._decoder = decoder
         self._make_encoder = make_encoder
         self._speakers: Speakers | None = None
+        self._detector = DETECTORS.get(settings.engine, Detector.SPEECH)
         self._fetcher = Fetcher(allowed=settings.fetch_allowed)
 
     async def __call__(self, runtime: Runtime, run: JobRun) -> dict[str, Any]:
@@ -113,9 +114,8 @@ class TranscribeHandler:
         return found
 
     def _plan(self, options: Options) -> Plan:
-        detector = DETECTORS.get(self._settings.engine, Detector.SPEECH)
         return Plan(
-            detector=detector if options.voice_activity else Detector.NONE,
+            detector=self._detector if options.voice_activity else Detector.NONE,
             split_channels=options.split_channels,
             start_ms=options.clip_start_ms,
             end_ms=options.clip_end_ms,
@@ -147,7 +147,7 @@ class TranscribeHandler:
             self._speakers = resolve(SPEAKERS, "speakers")(self._make_encoder, idle_seconds=idle)
         assert self._speakers
         known = partial(_stored, runtime)
-        async with self._speakers.listener(wanted, self._decoder, known) as listener:
+        async with self._speakers.listener(wanted, self._decoder, known, self._detector) as listener:
             yield listener
 
     @asynccontextmanager

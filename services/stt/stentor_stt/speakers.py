@@ -8,10 +8,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from stentor_common.engines import Care, EngineSlot
-from stentor_stt.audio import Cut, Decoder, Plan
+from stentor_common.adapters import MissingExtra
+from stentor_common.engine_room import EngineRoom
+from stentor_common.engines import Care
+from stentor_stt.audio import Cut, Decoder, Detector, Plan, Recording
 from stentor_stt.diarization import SpeakerTracker
-from stentor_stt.errors import SpeakerSilent
+from stentor_stt.errors import ModelNotFound, SpeakerSilent
 from stentor_stt.options import Diarization
 from stentor_stt.sound import Sound
 from stentor_stt.transcript import Transcript
@@ -29,11 +31,18 @@ class Speakers:
     and unloaded `idle_seconds` after the last."""
 
     def __init__(self, make: Callable[[], Encoder], *, idle_seconds: float) -> None:
-        self._encoder = EngineSlot("voice-encoder", make, Care(idle_seconds=idle_seconds))
+        def made() -> Encoder:
+            try:
+                return make()
+            except MissingExtra as missing:
+                raise ModelNotFound(f"speakers cannot be told apart here: {missing}") from missing
+
+        room: EngineRoom[Encoder] = EngineRoom()
+        self._encoder = room.add("voice-encoder", made, Care(idle_seconds=idle_seconds))
 
     @asynccontextmanager
     async def listener(
-        self, wanted: Diarization, decoder: Decoder, stored: Stored
+        self, wanted: Diarization, decoder: Decoder, stored: Stored, detector: Detector = Detector.SPEECH
     ) -> AsyncIterator["SpeakerListener"]:
         """Who listens to one recording, and knows the voices that are known.
 
@@ -43,7 +52,8 @@ class Speakers:
             tracker = SpeakerTracker(encoder, wanted)
             for speaker in wanted.known:
                 async with stored(speaker.upload_id) as path:
-                    await _learn(tracker, speaker.name, decoder, path)
+                    cuts = decoder.open(path, Plan(detector, end_ms=SAMPLE_MS))
+                    await _learn(tracker, speaker.name, cuts)
             async with aclosing(SpeakerListener(tracker)) as listener:
                 yield listener
 
@@ -80,9 +90,9 @@ class SpeakerListener:
             await self._taking
 
 
-async def _learn(tracker: SpeakerTracker, name: str, decoder: Decoder, path: Path) -> None:
+async def _learn(tracker: SpeakerTracker, name: str, sample: AbstractAsyncContextManager[Recording]) -> None:
     spoke = False
-    async with decoder.open(path, Plan(end_ms=SAMPLE_MS)) as recording:
+    async with sample as recording:
         async for cut in recording:
             speech = [(first - cut.start, end - cut.start) for first, end in cut.speech]
             spoke |= await asyncio.to_thread(tracker.know, name, _sound(cut), speech)

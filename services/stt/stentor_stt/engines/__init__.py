@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -54,13 +54,6 @@ class Heard:
     segments: tuple[Segment, ...]
     speech: tuple[tuple[int, int], ...] = ()
     """Where somebody speaks, (start, end) in milliseconds; known when the piece asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    language: str | None
-    language_confidence: float | None
-    segments: Iterator[Segment]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ class HostedEngine:
     @property
     def pid(self) -> int | None:
         """Of the child, while there is one."""
-        return self._child.pid if self._child else None
+        child = self._child
+        return child.pid if child else None
 
     def load(self) -> None:
         if self._child is not None:

@@ -58,6 +58,11 @@ class Take:
     def frames(self) -> int:
         return len(self.sound) // SAMPLES_IN_FRAME
 
+    @property
+    def written_in(self) -> str:
+        """What language the text is in."""
+        return "en" if self.task is Task.TRANSLATE else self.language
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:

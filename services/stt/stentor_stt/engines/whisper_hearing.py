@@ -1,15 +1,17 @@
 """Pieces of sound to what they say: the steps of Whisper, each for all pieces at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stentor_stt.engines import Heard, Piece
+from stentor_stt.engines.hotwords import Wishes
 from stentor_stt.engines.whisper_decoding import Decoded, Phrase, Take, decode, encode, speech
+from stentor_stt.engines.whisper_hotwords import revised
 from stentor_stt.engines.whisper_model import Tokens, WhisperModel
 from stentor_stt.engines.whisper_words import word_times
 from stentor_stt.options import Options
 from stentor_stt.sound import SAMPLE_RATE, Sound, milliseconds
-from stentor_stt.transcript import Segment, Word
+from stentor_stt.transcript import Segment, Word, separator_of
 
 PIECES_AT_ONCE = 32
 """Bounds the memory that holds what was encoded, 3 to 8 MB for half a minute."""
@@ -59,7 +61,7 @@ def _hear(model: WhisperModel, pieces: Sequence[Piece]) -> list[Heard]:
         for start, decoded in found
         if not decoded.silent
     ]
-    segments = _segments(model, pieces, parts)
+    segments = _segments(model, pieces, _revised(model, pieces, parts))
     return [_heard(languages.get(place), segments[place], spans[place]) for place in range(len(pieces))]
 
 
@@ -97,6 +99,16 @@ def _before(model: WhisperModel, language: str, options: Options) -> Tokens:
     vocabulary = model.vocabulary(language, options.task)
     text = vocabulary.encode(f" {options.prompt.strip()}")
     return (vocabulary.sot_prev, *text[1 - model.most_tokens :])
+
+
+def _revised(model: WhisperModel, pieces: Sequence[Piece], parts: Sequence[Part]) -> list[Part]:
+    """With the hot-words each piece asks for."""
+    wishes = [
+        Wishes(pieces[part.piece].options.hotwords, spaced=bool(separator_of(part.decoded.take.written_in)))
+        for part in parts
+    ]
+    decoded = revised(model, [part.decoded for part in parts], wishes)
+    return [replace(part, decoded=found) for part, found in zip(parts, decoded, strict=True)]
 
 
 def _segments(model: WhisperModel, pieces: Sequence[Piece], parts: Sequence[Part]) -> list[list[Segment]]:

@@ -23,13 +23,16 @@ SAMPLES_IN_FRAME = 160
 """Of the spectrogram; there are two frames in a row of what was encoded."""
 MOST_FRAMES = 3000
 """Half a minute: all that the network was trained on, and what it always hears elsewhere."""
-SILENCE_FRAMES = 400
+SILENCE_FRAMES = 600
 """Least silence heard after a sound. With less the network goes on after the end, or does not find it."""
 STEP_FRAMES = 200
 """Lengths are rounded up to this, so that sounds of about one length can go through the network together."""
 
 FRAMES_AT_ONCE = {"cpu": 12_000, "cuda": 96_000}
 """Bounds memory: of the base model 50 MB for every 3,000. A CPU gets slower again with more at once."""
+
+TOKENS_AT_ONCE = {"cpu": 1_000, "cuda": 8_000}
+"""That are aligned. Bounds memory: 200 kB for each."""
 
 CANDIDATES = 5
 """Texts drawn by chance above temperature 0, of which the most probable is taken."""
@@ -94,6 +97,7 @@ class WhisperModel:
         self._beam_size = beam_size
         self._vocabularies: dict[tuple[str, Task], Tokenizer] = {}
         self._frames_at_once = FRAMES_AT_ONCE[self._net.device]
+        self._tokens_at_once = TOKENS_AT_ONCE[self._net.device]
         self._suppressed = get_suppressed_tokens(self.vocabulary("en", Task.TRANSCRIBE), [-1])
         self.most_tokens = library.max_length // 2
         """Longest text, and bound of what comes before it."""
@@ -156,11 +160,16 @@ class WhisperModel:
             ask=lambda some: self._generate(some, options),
         )
 
+    def fits(self, reading: Reading) -> bool:
+        """Whether the network can take so much text."""
+        return len(reading.start) + len(reading.text) + 2 <= int(self._library.max_length)
+
     def align(self, readings: Sequence[Reading]) -> list[Alignment]:
         return _together(
             readings,
-            alike=lambda each: (len(each.encoded), each.start),
-            most=lambda sizes: self._most(sizes[0]),
+            alike=lambda each: (len(each.encoded), each.start, _rounded(len(each.start) + len(each.text))),
+            # For each token the library keeps how probable every other one would be.
+            most=lambda sizes: max(1, min(self._most(sizes[0]), self._tokens_at_once // sizes[2])),
             ask=self._align,
         )
 
@@ -206,8 +215,11 @@ class WhisperModel:
 
 def context_frames(sound: Sound) -> int:
     """How much is heard of a sound and the silence after it: the less, the quicker."""
-    frames = -(-len(sound) // SAMPLES_IN_FRAME) + SILENCE_FRAMES
-    return min(-(-frames // STEP_FRAMES) * STEP_FRAMES, MOST_FRAMES)
+    return min(_rounded(len(sound) // SAMPLES_IN_FRAME + SILENCE_FRAMES, STEP_FRAMES), MOST_FRAMES)
+
+
+def _rounded(count: int, step: int = 32) -> int:
+    return -(-count // step) * step
 
 
 def _answer(found: Any, most_tokens: int) -> Answer:

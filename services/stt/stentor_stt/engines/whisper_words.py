@@ -8,7 +8,6 @@ from unicodedata import category, normalize
 
 from stentor_stt.engines.whisper_decoding import Decoded, Phrase
 from stentor_stt.engines.whisper_model import Alignment, Reading, WhisperModel
-from stentor_stt.options import Task
 from stentor_stt.transcript import UNSPACED, Word
 
 SENTENCE_ENDS = (".", "!", "?", "。")
@@ -47,9 +46,7 @@ def reading(model: WhisperModel, part: Decoded) -> Reading:
 
 
 def _words(model: WhisperModel, part: Decoded, alignment: Alignment) -> Iterator[list[Word]]:
-    # What is translated is written as English is.
-    written_in = "en" if part.take.task is Task.TRANSLATE else part.take.language
-    vocabulary = model.vocabulary(written_in, part.take.task)
+    vocabulary = model.vocabulary(part.take.written_in, part.take.task)
     timed: list[list[Timed]] = []
     first = 0
     for phrase in part.phrases:

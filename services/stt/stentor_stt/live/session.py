@@ -29,8 +29,8 @@ BREATH = 1.5
 the next. Live sound is heard before all other: this is what leaves jobs their share."""
 
 LULL = 3 * SAMPLE_RATE // 10
-"""So long after the last loud sound the model is asked at once: if this becomes a pause, its answer is there
-when the pause is over."""
+"""So long after the last sound that is as loud as speech the model is asked at once: if this becomes a
+pause, its answer is there when the pause is over."""
 
 PAUSE_SEEN = SAMPLE_RATE // 10
 """The model has heard a pause begin when its sound goes so far beyond the speech in it."""
@@ -176,7 +176,7 @@ class LiveSession:
                 return []
             self._closing = False
             return list(self._finished(turn, self.taken_ms)) if turn else []
-        if turn is None or not self._pause_over(turn):
+        if turn is None or not self._pause_over:
             return []
         if self._turns.by_pause:
             return list(self._stopped(turn))
@@ -205,17 +205,26 @@ class LiveSession:
             return False
         if self._closing or full or end - self._heard_until >= self._ask_every:
             return True
-        lull = self._gate.loud_until + LULL
-        return end >= lull > self._heard_until
+        lull = self._gate.speech_until + LULL
+        return end >= lull > self._heard_until or end >= self._pause_ends > self._heard_until
 
-    def _pause_over(self, turn: Turn) -> bool:
-        """Whether the pause since the last speech is long enough: by the model's own ears, or, where these
-        heard it begin, because it was quiet ever since."""
-        if turn.speech_end_ms is None:
+    @property
+    def _pause_ends(self) -> int:
+        """When the pause will be over that the model has heard begin; 0 when it has heard none."""
+        if self._turn is None or self._turn.speech_end_ms is None:
+            return 0
+        speech_end = self._turn.speech_end_ms * PER_MS
+        seen = self._heard_until - speech_end >= PAUSE_SEEN
+        return speech_end + self._turns.silence_ms * PER_MS if seen else 0
+
+    @property
+    def _pause_over(self) -> bool:
+        """Whether that pause is long enough by now: by the model's own ears, or because nothing was as loud
+        as speech since."""
+        ends = self._pause_ends
+        if not ends or self._kept.end < ends:
             return False
-        if self._heard_until // PER_MS - turn.speech_end_ms >= self._turns.silence_ms:
-            return True
-        return not self._unheard and self.taken_ms - turn.speech_end_ms >= self._turns.silence_ms
+        return self._heard_until >= ends or self._gate.speech_until <= self._heard_until
 
     def _understood(self, runs: Sequence[Run], heard: Heard) -> Iterator[Event]:
         for run in runs:

@@ -16,6 +16,12 @@ NOISE_RISES = 1.005
 3 in 4.4 seconds, longer than people speak without a gap between words."""
 
 
+BELOW_PEAK = 0.05
+"""What is 26 dB below the loudest speech lately is a pause in it."""
+PEAK_FALLS = 0.99
+"""For each frame: 4 dB in a second."""
+
+
 class Kept:
     """A stretch of the sound, of bounded length; begins where the last of it was let go."""
 
@@ -52,14 +58,16 @@ class Gate:
     """Where it is loud enough for somebody to speak: cheap, and rather wrong than deaf.
 
     The level of noise is followed down at once and up slowly. What is well above it is loud; whether it is
-    speech only the model knows.
+    speech only the model knows. What is far below the speech before it is a pause, whatever the noise.
     """
 
     def __init__(self, threshold: float = 0.5) -> None:
         self.loud_until = 0
         """One past the last sample of a loud frame; 0 before the first one."""
+        self.speech_until = 0
+        """The same for frames that are not far below the loudest ones lately."""
         self.set_threshold(threshold)
-        self._noise = QUIETEST / ABOVE_NOISE
+        self._noise, self._peak = QUIETEST / ABOVE_NOISE, 0.0
         self._end = 0
         self._open: Sound = np.empty(0, np.float32)
 
@@ -75,7 +83,10 @@ class Gate:
         for level in levels.tolist():
             self._end += FRAME
             self._noise = min(max(level, 1e-6), self._noise * NOISE_RISES)
+            self._peak = max(level, self._peak * PEAK_FALLS)
             limit = min(max(self._noise * ABOVE_NOISE, QUIETEST), LOUDEST)
             if level > limit * self._factor:
                 self.loud_until = self._end
+                if level > self._peak * BELOW_PEAK:
+                    self.speech_until = self._end
         self._open = whole[frames * FRAME :]
