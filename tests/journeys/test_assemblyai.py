@@ -15,7 +15,7 @@ from stentor_common.serve import background
 from stentor_common.service import Service
 from stentor_common.testing import eventually, sound
 from stentor_common.testing_receiver import LOOPBACK, Receiver, receiver
-from stentor_stt.contracts.assemblyai_answer import KEYS
+from stentor_stt.contracts.assemblyai.answer import KEYS
 from stentor_stt.options import Diarization, Hotword, Spelling
 from stentor_stt.transcriptions import Transcription
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from stentor_common.errors import BadInput
-from stentor_stt.contracts.aiml_options import AimlOptions, AimlRequest, Family, family_of, served_model
-from stentor_stt.contracts.deepgram_options import ListenOptions
+from stentor_stt.contracts.aiml.options import AimlOptions, AimlRequest, Family, family_of, served_model
+from stentor_stt.contracts.deepgram.options import ListenOptions
 from stentor_stt.options import HOTWORD_BOOST, Diarization, Hotword, Options, Spelling
 from stentor_stt.settings import SttSettings
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from stentor_stt.contracts.deepgram_shape import Facts, Layout, Warned, listen_body
+from stentor_stt.contracts.deepgram.shape import Facts, Layout, Warned, listen_body
 from stentor_stt.transcript import Segment, Transcript, Word, joined
 
 FACTS = Facts(

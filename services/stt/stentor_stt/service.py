@@ -8,18 +8,15 @@ from stentor_common.sweep import Sweep
 from stentor_common.webhooks import CallbackStyle
 from stentor_stt import api, callbacks, pieces, uploads, vocabulary_api
 from stentor_stt.audio import Decoder
-from stentor_stt.contracts import (
-    aiml,
-    assemblyai,
-    deepgram,
-    deepgram_live,
-    deepspeech,
-    deepspeech_mic,
-    octoai,
-    openai,
-    openai_realtime,
-    slashml,
-)
+from stentor_stt.contracts import octoai, slashml
+from stentor_stt.contracts.aiml import api as aiml
+from stentor_stt.contracts.assemblyai import api as assemblyai
+from stentor_stt.contracts.deepgram import api as deepgram
+from stentor_stt.contracts.deepgram import live as deepgram_live
+from stentor_stt.contracts.deepspeech import api as deepspeech
+from stentor_stt.contracts.deepspeech import mic as deepspeech_mic
+from stentor_stt.contracts.openai import api as openai
+from stentor_stt.contracts.openai import realtime as openai_realtime
 from stentor_stt.hearing import Ears, LocalHearer
 from stentor_stt.jobs import TranscribeHandler
 from stentor_stt.live import api as live_api

@@ -20,8 +20,8 @@ HYPOTHESES = 5
 """Texts by a decoder that knows the hot-words in which they are looked for."""
 WAYS_ROUND = 3
 """How often the decoder is asked for something else than what is to be avoided."""
-ROUNDS = 3
-"""Changes beside each other may make up what is to be avoided; then there is another round."""
+MORE_ROUNDS = 2
+"""Changes beside each other may make up what is to be avoided; then it is gone through again."""
 MOST_TOLD = 100
 """Tokens of hot-words, and of the caller's prompt after them, that the decoder is told."""
 
@@ -60,34 +60,34 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An edit of one of the drafts."""
+    """An edit that brings what is wished."""
 
-    draft: Draft
     edit: Edit
     written: tuple[Written, ...]
     """What comes in place of the words."""
 
-    def words(self) -> tuple[Written, ...]:
-        words = self.draft.words
+    def made(self, words: Sequence[Written]) -> tuple[Written, ...]:
         return (*words[: self.edit.first], *self.written, *words[self.edit.last :])
 
 
 def revised(model: WhisperModel, parts: Sequence[Decoded], wishes: Sequence[Wishes]) -> list[Decoded]:
     """Each part as its wishes want it; those without wishes as they are."""
     found = list(parts)
-    waiting = [place for place, each in enumerate(wishes) if each]
-    for _ in range(ROUNDS):
-        drafts = [_draft(model, found[place], wishes[place]) for place in waiting]
-        if not drafts:
-            break
-        for place, part in zip(waiting, _changed(model, drafts), strict=True):
-            found[place] = part
-        waiting = [
-            place
-            for place in waiting
-            if wishes[place].avoided(_draft(model, found[place], wishes[place]).texts)
-        ]
+    waiting = [place for place, part in enumerate(parts) if part.phrases and wishes[place]]
+    drafts = [_draft(model, parts[place], wishes[place]) for place in waiting]
+    for place, draft, hints in zip(waiting, drafts, _hinted(model, drafts), strict=True):
+        found[place] = _rounds(model, draft, hints)
     return found
+
+
+def _rounds(model: WhisperModel, draft: Draft, hints: Sequence[Edit]) -> Decoded:
+    part = _changed(model, draft, hints)
+    for _ in range(MORE_ROUNDS):
+        draft = _draft(model, part, draft.wishes)
+        if not draft.wishes.avoided(draft.texts):
+            break
+        part = _changed(model, draft, ())
+    return part
 
 
 def _draft(model: WhisperModel, part: Decoded, wishes: Wishes) -> Draft:
@@ -120,36 +120,25 @@ def _words(model: WhisperModel, take: Take, tokens: Sequence[int]) -> list[tuple
     return words
 
 
-def _changed(model: WhisperModel, drafts: Sequence[Draft]) -> list[Decoded]:
-    changes = [change for draft in drafts for change in _changes(model, draft)]
-    readings = [_reading(draft, draft.words) for draft in drafts]
-    readings += [_reading(change.draft, change.words()) for change in changes]
-    logprobs = _logprobs(model, readings)
-    before = dict(zip(map(id, drafts), logprobs, strict=False))
-    gained: dict[int, list[tuple[float, Change]]] = {id(draft): [] for draft in drafts}
-    for change, logprob in zip(changes, logprobs[len(drafts) :], strict=True):
-        gained[id(change.draft)].append((logprob - before[id(change.draft)], change))
-    return [_with_best(draft, gained[id(draft)]) for draft in drafts]
+def _hinted(model: WhisperModel, drafts: Sequence[Draft]) -> list[list[Edit]]:
+    """What the decoder writes otherwise when it is told the hot-words."""
+    hinted = [place for place, draft in enumerate(drafts) if draft.wishes.wanted]
+    answers = model.generate([drafts[place].asked for place in hinted], hypotheses=HYPOTHESES)
+    found: list[list[Edit]] = [[] for _ in drafts]
+    for place, answer in zip(hinted, answers, strict=True):
+        for hypothesis in answer.hypotheses:
+            found[place] += _differences(model, drafts[place], hypothesis.tokens)
+    return found
 
 
-def _changes(model: WhisperModel, draft: Draft) -> list[Change]:
-    """Every edit that brings what is wished, once."""
-    edits = [*_hinted(model, draft), *_ways_round(model, draft), *draft.wishes.alike(draft.texts)]
-    return [
-        Change(draft, edit, _written(model, draft, edit))
+def _changed(model: WhisperModel, draft: Draft, hints: Sequence[Edit]) -> Decoded:
+    edits = [*hints, *_ways_round(model, draft), *draft.wishes.alike(draft.texts)]
+    changes = [
+        Change(edit, _written(model, draft, edit))
         for edit in dict.fromkeys(edits)
         if draft.wishes.better(draft.texts, edit) > 0
     ]
-
-
-def _hinted(model: WhisperModel, draft: Draft) -> list[Edit]:
-    """What the decoder writes otherwise when it is told the hot-words."""
-    if not draft.wishes.wanted:
-        return []
-    (answer,) = model.generate([draft.asked], hypotheses=HYPOTHESES)
-    return [
-        edit for hypothesis in answer.hypotheses for edit in _differences(model, draft, hypothesis.tokens)
-    ]
+    return _with_best(draft, list(zip(_gains(model, draft, changes), changes, strict=True)))
 
 
 def _ways_round(model: WhisperModel, draft: Draft) -> list[Edit]:
@@ -209,16 +198,34 @@ def _reading(draft: Draft, words: Iterable[Written]) -> Reading:
     return Reading(draft.asked.encoded, draft.part.take.frames, draft.asked.prompt, text)
 
 
+def _gains(model: WhisperModel, draft: Draft, changes: Sequence[Change]) -> list[float]:
+    """What each change adds to the log probability of the text."""
+    before = _reading(draft, draft.words)
+    after = [_reading(draft, change.made(draft.words)) for change in changes]
+    now, *then = _logprobs(model, [before, *after])
+    gains = [each - now for each in then]
+    # A shorter text is always more probable, unless one asks how probable its end is.
+    last = [place for place, change in enumerate(changes) if change.edit.last == len(draft.words)]
+    if last:
+        end, *ends = model.endings([before, *(after[place] for place in last)])
+        for place, each in zip(last, ends, strict=True):
+            gains[place] += each - end
+    return gains
+
+
 def _logprobs(model: WhisperModel, readings: Sequence[Reading]) -> list[float]:
     """Of each text. To say nothing is certain, to say too much impossible."""
-    possible = [each for each in readings if each.text and model.fits(each)]
-    aligned = {id(each): found for each, found in zip(possible, model.align(possible), strict=True)}
-    return [
-        sum(math.log(max(each, IMPOSSIBLE)) for each in aligned[id(reading)].probabilities)
-        if id(reading) in aligned
-        else (-math.inf if reading.text else 0.0)
-        for reading in readings
-    ]
+    said = [reading for reading in readings if reading.text and model.fits(reading)]
+    aligned = iter(model.align(said))
+    found: list[float] = []
+    for reading in readings:
+        if not reading.text:
+            found.append(0.0)
+        elif model.fits(reading):
+            found.append(sum(math.log(max(each, IMPOSSIBLE)) for each in next(aligned).probabilities))
+        else:
+            found.append(-math.inf)
+    return found
 
 
 def _with_best(draft: Draft, gained: Sequence[tuple[float, Change]]) -> Decoded:

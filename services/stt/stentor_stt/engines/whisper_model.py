@@ -173,6 +173,15 @@ class WhisperModel:
             ask=self._align,
         )
 
+    def endings(self, readings: Sequence[Reading]) -> list[float]:
+        """The log probability that each text ends where it does, and not later."""
+        return _together(
+            readings,
+            alike=lambda each: (len(each.encoded), len(each.start), len(each.text)),
+            most=lambda sizes: max(1, min(self._most(sizes[0]), self._tokens_at_once // sizes[2])),
+            ask=self._end,
+        )
+
     def _most(self, rows: int) -> int:
         return max(1, self._frames_at_once // (2 * rows))
 
@@ -212,6 +221,21 @@ class WhisperModel:
         )
         return [_alignment(each, self._library.tokens_per_second) for each in found]
 
+    def _end(self, some: Sequence[Reading]) -> list[float]:
+        vocabulary = self.vocabulary("en", Task.TRANSCRIBE)
+        length = len(some[0].text)
+        found = self._net.generate(
+            _stacked([each.encoded for each in some]),
+            [[*each.start, vocabulary.no_timestamps, *each.text] for each in some],
+            beam_size=1,
+            # Text that is given counts too; no more is wanted after it than has to be.
+            max_length=max(2 * (length + 2), len(some[0].start) + length + 2),
+            return_logits_vocab=True,
+            suppress_blank=False,
+            suppress_tokens=[],
+        )
+        return [_logprob(np.array(each.logits[0][length]).ravel(), vocabulary.eot) for each in found]
+
 
 def context_frames(sound: Sound) -> int:
     """How much is heard of a sound and the silence after it: the less, the quicker."""
@@ -235,6 +259,11 @@ def _alignment(found: Any, rows_per_second: int) -> Alignment:
     tokens, rows = np.array(found.alignments).T
     begins = rows[np.diff(tokens, prepend=-1) > 0] / rows_per_second
     return Alignment(tuple(map(float, found.text_token_probs)), tuple(map(float, begins)))
+
+
+def _logprob(logits: npt.NDArray[np.float32], token: int) -> float:
+    highest = logits.max()
+    return float(logits[token] - highest - np.log(np.exp(logits - highest).sum()))
 
 
 def _stacked(encoded: Sequence[Encoded]) -> StorageView:

@@ -205,8 +205,9 @@ class LiveSession:
             return False
         if self._closing or full or end - self._heard_until >= self._ask_every:
             return True
-        lull = self._gate.speech_until + LULL
-        return end >= lull > self._heard_until or end >= self._pause_ends > self._heard_until
+        quiet_since, silence = self._gate.speech_until, self._turns.silence_ms * PER_MS
+        moments = (quiet_since + LULL, quiet_since + silence, self._pause_ends)
+        return any(end >= moment > self._heard_until for moment in moments)
 
     @property
     def _pause_ends(self) -> int:

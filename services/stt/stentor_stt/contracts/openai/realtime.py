@@ -18,8 +18,8 @@ from stentor_common.auth import Caller
 from stentor_common.errors import AppError, BadInput
 from stentor_common.problems import Problem, error_body
 from stentor_common.requests import RuntimeDep, get_caller, get_visitor, get_writer, identified
-from stentor_stt.contracts.openai_errors import in_openai_words
-from stentor_stt.contracts.openai_realtime_session import Config
+from stentor_stt.contracts.openai.errors import in_openai_words
+from stentor_stt.contracts.openai.realtime_session import Config
 from stentor_stt.live.desk import LiveParts, LivePartsDep
 from stentor_stt.live.events import (
     Committed,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from stentor_common.jobs.table import Job, JobState
-from stentor_stt.contracts import assemblyai_answer
-from stentor_stt.contracts.aiml_options import Family
-from stentor_stt.contracts.deepgram_options import answer
+from stentor_stt.contracts.aiml.options import Family
+from stentor_stt.contracts.assemblyai import answer as assemblyai_answer
+from stentor_stt.contracts.deepgram.options import answer
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import Transcription
 

@@ -17,9 +17,9 @@ from stentor_common.jobs.watch import follow
 from stentor_common.problems import error_body, from_app_error
 from stentor_common.runtime import Runtime
 from stentor_common.wire import Wire
-from stentor_stt.contracts.openai_answer import DetectedLanguage, Usage, languages, spoken, usage
-from stentor_stt.contracts.openai_errors import in_openai_words
-from stentor_stt.contracts.openai_form import TranscriptionForm
+from stentor_stt.contracts.openai.answer import DetectedLanguage, Usage, languages, spoken, usage
+from stentor_stt.contracts.openai.errors import in_openai_words
+from stentor_stt.contracts.openai.form import TranscriptionForm
 from stentor_stt.pieces import PieceRepository
 from stentor_stt.transcript import separator_of
 from stentor_stt.transcriptions import transcript_of

@@ -23,8 +23,8 @@ from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep
 from stentor_common.runtime import Runtime
 from stentor_stt import intake, uploads
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.contracts import aiml_answer
-from stentor_stt.contracts.aiml_options import (
+from stentor_stt.contracts.aiml import answer
+from stentor_stt.contracts.aiml.options import (
     TEXT_LISTS,
     WORD_LISTS,
     AimlOptions,
@@ -86,7 +86,7 @@ async def create_generation(
 
     The 29 options of the contract are taken; what is not done is listed in `result.metadata.warnings`.
     """
-    return aiml_answer.created(await _made(request, runtime, caller, settings))
+    return answer.created(await _made(request, runtime, caller, settings))
 
 
 @router.get("/{generation_id}")
@@ -94,7 +94,7 @@ async def read_generation(generation_id: str, runtime: RuntimeDep, caller: Reade
     """State of a transcription and, once it is completed, its result. It is kept for an hour."""
     async with runtime.db.reading() as session:
         job = await JobRepository(session).get(generation_id, caller, kind=KIND)
-    return aiml_answer.body(job, await transcript_of(runtime, job))
+    return answer.body(job, await transcript_of(runtime, job))
 
 
 @file_router.post("", status_code=201, openapi_extra=_bodies())
@@ -105,7 +105,7 @@ async def transcribe_at_once(
     job = await finished(runtime, request, caller, await _made(request, runtime, caller, settings))
     found = await transcript_of(runtime, job)
     assert found is not None, "a completed job has a result"
-    return aiml_answer.result(job, *found)
+    return answer.result(job, *found)
 
 
 async def _made(request: Request, runtime: Runtime, caller: Caller, settings: SttSettings) -> Job:

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from stentor_common.wire import Wire
 from stentor_stt import subtitles
-from stentor_stt.contracts.openai_form import AudioForm, TranscriptionForm
+from stentor_stt.contracts.openai.form import AudioForm, TranscriptionForm
 from stentor_stt.languages import LANGUAGES
 from stentor_stt.options import Task
 from stentor_stt.transcript import Segment, Transcript, Word

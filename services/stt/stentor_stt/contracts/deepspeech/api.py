@@ -17,8 +17,8 @@ from stentor_common.problems import Problem
 from stentor_common.requests import RuntimeDep, WriterDep
 from stentor_stt import intake, uploads
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.contracts import deepspeech_socket
-from stentor_stt.contracts.deepspeech_text import MISSING, answer, hotwords
+from stentor_stt.contracts.deepspeech import socket
+from stentor_stt.contracts.deepspeech.text import MISSING, answer, hotwords
 from stentor_stt.options import Options
 from stentor_stt.transcriptions import Asked, RequestTrace, create
 
@@ -32,7 +32,7 @@ def render_error(problem: Problem) -> Response:
 ERROR_STYLES = {PREFIX: render_error}
 
 router = APIRouter(tags=["DeepSpeech"])
-router.add_api_websocket_route(f"{PREFIX}/ws", deepspeech_socket.transcribe_file)
+router.add_api_websocket_route(f"{PREFIX}/ws", socket.transcribe_file)
 file_router = APIRouter(prefix=PREFIX, tags=["DeepSpeech"])
 
 FORM = {

@@ -16,21 +16,21 @@ from stentor_common.jobs.table import Job
 from stentor_common.requests import RuntimeDep, WriterDep
 from stentor_common.runtime import Runtime
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.contracts.openai_answer import (
+from stentor_stt.contracts.openai.answer import (
     DiarizedAnswer,
     TextAnswer,
     VerboseAnswer,
     answer,
 )
-from stentor_stt.contracts.openai_errors import render_error
-from stentor_stt.contracts.openai_form import (
+from stentor_stt.contracts.openai.errors import render_error
+from stentor_stt.contracts.openai.form import (
     MOST_KNOWN,
     AudioForm,
     TranscriptionForm,
     TranslationForm,
 )
-from stentor_stt.contracts.openai_request import Sent, read
-from stentor_stt.contracts.openai_stream import stream
+from stentor_stt.contracts.openai.request import Sent, read
+from stentor_stt.contracts.openai.stream import stream
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcriptions import create, transcript_of
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from stentor_common.errors import BadInput
 from stentor_common.forms import checked
-from stentor_stt.contracts.openai_form import LanguageCode
-from stentor_stt.contracts.openai_request import STAND_INS
+from stentor_stt.contracts.openai.form import LanguageCode
+from stentor_stt.contracts.openai.request import STAND_INS
 from stentor_stt.fields import MOST_TERMS, Term
 from stentor_stt.live.wanted import (
     HIGHEST_RATE,

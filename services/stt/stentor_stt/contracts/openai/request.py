@@ -14,7 +14,7 @@ from stentor_common.inline_files import decoded
 from stentor_common.multipart import Part
 from stentor_common.runtime import Runtime
 from stentor_stt import intake, uploads
-from stentor_stt.contracts.openai_form import MOST_KNOWN, NAMES, REFERENCES, AudioForm
+from stentor_stt.contracts.openai.form import MOST_KNOWN, NAMES, REFERENCES, AudioForm
 from stentor_stt.tables import Upload
 from stentor_stt.transcriptions import Asked, RequestTrace
 

@@ -27,8 +27,8 @@ from stentor_common.webhooks import CallbackStyle
 from stentor_common.webhooks.repository import WebhookRepository
 from stentor_stt import subtitles, uploads
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.contracts import assemblyai_answer as answer
-from stentor_stt.contracts.assemblyai_options import STYLE, TranscriptRequest
+from stentor_stt.contracts.assemblyai import answer
+from stentor_stt.contracts.assemblyai.options import STYLE, TranscriptRequest
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import KIND, Asked, RequestTrace, Transcription, create, forget, transcript_of
 from stentor_stt.views import upload_url

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from stentor_common.jobs.table import Job, JobState
-from stentor_stt.contracts.assembly_shape import transcript_fields, word_fields
+from stentor_stt.contracts.assemblyai.shape import transcript_fields, word_fields
 from stentor_stt.paragraphs import Paragraph, Sentence, paragraphs, sentences
 from stentor_stt.plain import plain
 from stentor_stt.transcript import Segment, Transcript, Word

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fastapi.responses import Response
 
 from stentor_common.problems import Problem, envelope
-from stentor_stt.contracts.openai_form import REFERENCES
+from stentor_stt.contracts.openai.form import REFERENCES
 
 CODES = {"invalid_credentials": "invalid_api_key"}
 """Our codes that have another name there."""

@@ -17,7 +17,7 @@ from stentor_common.requests import RuntimeDep, VisitorDep, get_caller, identifi
 from stentor_common.runtime import Runtime
 from stentor_stt import uploads
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.contracts.deepspeech_text import MISSING, answer, check_count, hotwords
+from stentor_stt.contracts.deepspeech.text import MISSING, answer, check_count, hotwords
 from stentor_stt.options import Options
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcriptions import Asked, RequestTrace, create

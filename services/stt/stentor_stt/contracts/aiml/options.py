@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from stentor_common.errors import BadInput
 from stentor_common.wire import Wire
-from stentor_stt.contracts.deepgram_options import NOTHING, ListenOptions, Switch, Words
+from stentor_stt.contracts.deepgram.options import NOTHING, ListenOptions, Switch, Words
 from stentor_stt.fields import MOST_SPEAKERS, MOST_TERMS, Term, json_list
 from stentor_stt.models import canonical
 from stentor_stt.options import Diarization, Hotword, Options, Spelling

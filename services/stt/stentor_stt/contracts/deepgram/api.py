@@ -19,8 +19,8 @@ from stentor_common.requests import RuntimeDep, WriterDep
 from stentor_common.runtime import Runtime
 from stentor_common.webhooks import CallbackStyle
 from stentor_stt.api import SttSettingsDep
-from stentor_stt.contracts.deepgram_options import answer
-from stentor_stt.contracts.deepgram_request import STYLE, DeepgramOptions, Named, read
+from stentor_stt.contracts.deepgram.options import answer
+from stentor_stt.contracts.deepgram.request import STYLE, DeepgramOptions, Named, read
 from stentor_stt.transcriptions import create, transcript_of
 
 PREFIX = "/v1/listen"

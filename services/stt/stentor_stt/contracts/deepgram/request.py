@@ -16,7 +16,7 @@ from stentor_common.forms import checked, content_kind, read_large_json
 from stentor_common.runtime import Runtime
 from stentor_common.webhooks import Callback
 from stentor_stt import intake, uploads
-from stentor_stt.contracts.deepgram_options import ListenOptions
+from stentor_stt.contracts.deepgram.options import ListenOptions
 from stentor_stt.models import canonical
 from stentor_stt.raw_sound import ENCODINGS, RawSound, as_wav
 from stentor_stt.settings import SttSettings

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from stentor_common.errors import BadInput
 from stentor_common.jobs.table import Job
-from stentor_stt.contracts.deepgram_shape import UTT_SPLIT_SECONDS, Facts, Layout, Warned, listen_body
+from stentor_stt.contracts.deepgram.shape import UTT_SPLIT_SECONDS, Facts, Layout, Warned, listen_body
 from stentor_stt.fields import MOST_TERMS, Term
 from stentor_stt.languages import language_code
 from stentor_stt.options import HOTWORD_BOOST, Diarization, Hotword, Options, Spelling

@@ -19,8 +19,8 @@ from stentor_common.auth import Caller
 from stentor_common.errors import AppError, BadInput
 from stentor_common.forms import checked
 from stentor_common.requests import RuntimeDep, get_caller, get_visitor, get_writer, identified
-from stentor_stt.contracts.deepgram_options import Switch
-from stentor_stt.contracts.deepgram_request import DeepgramOptions, query_of
+from stentor_stt.contracts.deepgram.options import Switch
+from stentor_stt.contracts.deepgram.request import DeepgramOptions, query_of
 from stentor_stt.live.desk import LiveParts, LivePartsDep
 from stentor_stt.live.events import Committed, Event, Failed, Final, Settled, SpeechStarted, Tentative
 from stentor_stt.live.socket import SessionOver, json_object, messages, part, problem_of

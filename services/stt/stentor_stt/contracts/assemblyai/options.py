@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from stentor_common.errors import BadInput
 from stentor_common.webhooks import Callback
-from stentor_stt.contracts.aiml_options import CustomSpelling
+from stentor_stt.contracts.aiml.options import CustomSpelling
 from stentor_stt.fields import MOST_SPEAKERS, MOST_TERMS, Term
 from stentor_stt.languages import language_code
 from stentor_stt.models import canonical

@@ -14,8 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from stentor_common.auth import Caller
 from stentor_common.errors import AppError, BadInput
 from stentor_common.requests import VisitorDep
-from stentor_stt.contracts.deepspeech_socket import as_object, authorized
-from stentor_stt.contracts.deepspeech_text import hotwords
+from stentor_stt.contracts.deepspeech.socket import as_object, authorized
+from stentor_stt.contracts.deepspeech.text import hotwords
 from stentor_stt.live.desk import LiveParts, LivePartsDep
 from stentor_stt.live.events import Event, Failed, Final, Settled, Tentative
 from stentor_stt.live.socket import messages, part, problem_of

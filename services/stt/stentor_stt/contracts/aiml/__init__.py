@@ -1,0 +1,1 @@
+"""The contract of AI/ML API for speech to text."""

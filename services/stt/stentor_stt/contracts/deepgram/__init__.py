@@ -1,0 +1,1 @@
+"""The contract of Deepgram, for recordings and live."""

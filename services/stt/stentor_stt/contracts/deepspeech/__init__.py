@@ -1,0 +1,1 @@
+"""The contract of the DeepSpeech REST API for speech to text."""

@@ -1,0 +1,1 @@
+"""The audio contract of OpenAI: recordings, streams and live sessions."""
