@@ -20,7 +20,7 @@ HYPOTHESES = 5
 """Texts by a decoder that knows the hot-words in which they are looked for."""
 WAYS_ROUND = 3
 """How often the decoder is asked for something else than what is to be avoided."""
-MORE_ROUNDS = 2
+MOST_ROUNDS = 3
 """Changes beside each other may make up what is to be avoided; then it is gone through again."""
 MOST_TOLD = 100
 """Tokens of hot-words, and of the caller's prompt after them, that the decoder is told."""
@@ -81,13 +81,14 @@ def revised(model: WhisperModel, parts: Sequence[Decoded], wishes: Sequence[Wish
 
 
 def _rounds(model: WhisperModel, draft: Draft, hints: Sequence[Edit]) -> Decoded:
-    part = _changed(model, draft, hints)
-    for _ in range(MORE_ROUNDS):
-        draft = _draft(model, part, draft.wishes)
+    for _ in range(MOST_ROUNDS):
+        part = _changed(model, draft, hints)
+        if part is draft.part:
+            break
+        draft, hints = _draft(model, part, draft.wishes), ()
         if not draft.wishes.avoided(draft.texts):
             break
-        part = _changed(model, draft, ())
-    return part
+    return draft.part
 
 
 def _draft(model: WhisperModel, part: Decoded, wishes: Wishes) -> Draft:

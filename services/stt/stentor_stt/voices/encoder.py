@@ -35,7 +35,7 @@ class VoiceEncoder:
         with self._lock:
             if self._network is None:
                 # The products here are too small to be shared out: each of several threads mostly waits for
-                # the others, five times as long as one needs when the cores are busy. For good, as nothing
+                # the others: 4 to 12 times as long as one needs when the cores are busy. For good, as nothing
                 # else in the process multiplies matrices, and the limit is the process's, not the thread's.
                 threadpool_limits(1, user_api="blas")
                 self._network = _Network.of(weights.read(weights.located(self._data_dir)))
