@@ -38,15 +38,12 @@ def counting(cache: Path, last: int) -> list[list[Path]]:
     Raises NoPackages.
     """
     folder = unpacked(cache / "prompts", PACKAGES) / SOUNDS / "digits"
-    return [[folder / f"{part}.wav" for part in _spoken(number)] for number in range(1, last + 1)]
+    return [[folder / f"{part}.wav" for part in spoken(number)] for number in range(1, last + 1)]
 
 
-def _spoken(number: int) -> list[str]:
+def spoken(number: int) -> list[str]:
+    """The parts of which a number from 1 to 999 consists when it is said: 123 is 1, hundred, 20, 3."""
     hundreds, rest = divmod(number, 100)
     tens, ones = divmod(rest, 10) if rest > 20 else (0, rest)
-    parts = [
-        f"{hundreds} hundred" if hundreds else "",
-        f"{10 * tens}" if tens else "",
-        f"{ones}" if ones else "",
-    ]
-    return " ".join(parts).split()
+    said = [str(hundreds), "hundred"] if hundreds else []
+    return [*said, *(str(part) for part in (10 * tens, ones) if part)]

@@ -15,7 +15,9 @@ from typing import Any
 from openai import AsyncOpenAI
 
 url, key, recording = sys.argv[1:]
-client = AsyncOpenAI(base_url=f"{url}/v1", api_key=key)
+client = AsyncOpenAI(
+    base_url=f"{url}/v1", websocket_base_url=f"{url.replace('http', 'ws', 1)}/v1", api_key=key
+)
 
 NEW = {
     "type": "session.update",

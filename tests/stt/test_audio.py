@@ -361,6 +361,19 @@ async def test_a_clip_is_the_same_sound_at_the_same_time(
     assert recording.duration_ms == pytest.approx(60_000, rel=0.02)
 
 
+@pytest.mark.parametrize("end_ms", [9_999, 10_000, 10_001])
+async def test_a_clip_does_not_make_the_recording_shorter(
+    decoder: Decoder, tmp_path: Path, end_ms: int
+) -> None:
+    path = encode(tmp_path / "tone.flac", tone(25.0), rate=SAMPLE_RATE, layout="mono")
+
+    async with decoder.open(path, Plan(detector=Detector.NONE, end_ms=end_ms)) as recording:
+        cuts = [cut async for cut in recording]
+
+    assert cuts[-1].end == end_ms * SAMPLE_RATE // 1000
+    assert recording.duration_ms == 25_000
+
+
 async def test_a_clip_without_an_end_goes_on_to_the_end(decoder: Decoder, tmp_path: Path) -> None:
     path = encode(tmp_path / "tone.flac", tone(5.0), rate=SAMPLE_RATE, layout="mono")
 

@@ -37,8 +37,9 @@ SPEAKERS = {"speakers": Adapter("stentor_stt.speakers:Speakers", extra="diarizat
 LOOK_EVERY_SECONDS = 0.2
 """How soon a job notices that it was stopped, whatever it waits for."""
 
-IN_FLIGHT_PER_BATCH = 2
-"""While one batch is with the model, the next one of the same job waits."""
+BATCHES_IN_FLIGHT, LEAST_IN_FLIGHT = 2, 2
+"""While one batch is with the model, the next one waits. Jobs that run side by side share so many pieces, and
+each has a few at least: more sound would only fill the memory."""
 
 T = TypeVar("T")
 
@@ -54,12 +55,18 @@ class TranscribeHandler:
         self._decoder = decoder
         self._make_encoder = make_encoder
         self._speakers: Speakers | None = None
+        self._running = 0
+        """Jobs, just now."""
         self._detector = DETECTORS.get(settings.engine, Detector.SPEECH)
         self._fetcher = Fetcher(allowed=settings.fetch_allowed)
 
     async def __call__(self, runtime: Runtime, run: JobRun) -> dict[str, Any]:
         """The job's result: the transcript and what made it."""
-        return await _until_stopped(run, self._result(runtime, run))
+        self._running += 1
+        try:
+            return await _until_stopped(run, self._result(runtime, run))
+        finally:
+            self._running -= 1
 
     async def close(self) -> None:
         await self._fetcher.close()
@@ -105,7 +112,7 @@ class TranscribeHandler:
                 hear=hear,
                 options=asked.options,
                 plan=self._plan(asked.options),
-                in_flight=IN_FLIGHT_PER_BATCH * self._settings.batch,
+                in_flight=max(BATCHES_IN_FLIGHT * self._settings.batch // self._running, LEAST_IN_FLIGHT),
                 memory=memory,
                 report=_reporter(run),
                 listener=listener,

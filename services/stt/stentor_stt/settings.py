@@ -35,7 +35,7 @@ class SttSettings(BaseSettings):
     beam_size: int = Field(default=5, ge=1, le=20)
     """Hypotheses followed while decoding; 1 is fastest."""
 
-    jobs_at_once: int = Field(default=8, ge=1)
+    jobs_at_once: int = Field(default=16, ge=1)
     """Jobs of each model that a worker runs side by side: while one is being decoded another is heard, and
     the model's batches are filled from all of them."""
 

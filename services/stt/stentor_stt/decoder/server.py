@@ -49,9 +49,9 @@ class ForkServer:
             return False
         request = Request.unpacked(record)
         if request.plan is None:
-            child = self._children.pop(request.number)
-            os.kill(child, signal.SIGKILL)
-            self._leaving.add(child)
+            if child := self._children.pop(request.number, None):
+                os.kill(child, signal.SIGKILL)
+                self._leaving.add(child)
             return True
         recording, answers = descriptors
         voice.prepare(request.plan.detector)

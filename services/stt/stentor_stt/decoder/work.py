@@ -46,7 +46,7 @@ def _cut(source: Source, to: socket.socket, plan: Plan) -> None:
     start = samples(plan.start_ms)
     end = sys.maxsize if plan.end_ms is None else samples(plan.end_ms)
     cutters: list[Cutter] = []
-    total = 0
+    total, whole = 0, True
     for position, block in source.blocks(split=plan.split_channels, start=start):
         total = position + block.shape[1]
         if min(total, end) > plan.max_seconds * SAMPLE_RATE:
@@ -59,6 +59,7 @@ def _cut(source: Source, to: socket.socket, plan: Plan) -> None:
         # Also where nothing came of it: it shows that the decoder is alive.
         to.sendall(settled(min(cutter.settled for cutter in cutters)))
         if total >= end:
+            whole = False
             break
     if total == 0:
         raise Refused(Fault.EMPTY)
@@ -67,7 +68,7 @@ def _cut(source: Source, to: socket.socket, plan: Plan) -> None:
     for channel, cutter in enumerate(cutters):
         for piece in cutter.rest():
             _send(to, piece, channel if plan.split_channels else MIXED)
-    to.sendall(text(Kind.END, End(min(total, end), whole=total <= end)))
+    to.sendall(text(Kind.END, End(min(total, end), whole)))
 
 
 def _cutter(plan: Plan, start: int) -> Cutter:

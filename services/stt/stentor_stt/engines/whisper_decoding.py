@@ -1,4 +1,4 @@
-"""From what was encoded to text with times: tried again where it looks wrong, gone on where it ends early."""
+"""From sound to text with times, tried again where it looks wrong."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from stentor_stt.engines.whisper_model import (
     context_frames,
 )
 from stentor_stt.options import Task
-from stentor_stt.sound import SAMPLE_RATE, Sound
+from stentor_stt.sound import Sound
 from stentor_stt.transcript import Flag
 
 REPETITIVE = 2.4
@@ -31,12 +31,6 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 SAMPLES_IN_STEP = 320
 """Times in the text are multiples of 20 ms."""
-LEAST_REST = SAMPLE_RATE // 2
-"""Speech after the end of the text that is worth hearing again."""
-LEAST_PROGRESS = SAMPLE_RATE
-BEFORE_REST = SAMPLE_RATE // 5
-"""Sound heard before that speech: its begin is not found to the sample."""
-
 PAUSES = VadOptions(min_silence_duration_ms=200, speech_pad_ms=30)
 """Finds short pauses with exact edges, where the library's defaults find long ones with soft edges."""
 
@@ -107,29 +101,6 @@ class Decoded:
         return bool(looks_wrong) and not self.silent
 
 
-def decode(model: WhisperModel, takes: Sequence[Take]) -> list[list[tuple[int, Decoded]]]:
-    """What each take says, in parts, each with the sample at which it begins.
-
-    The network may end its text before the speech ends, above all where a sentence is said again. What is
-    left is then another take.
-    """
-    found: list[list[tuple[int, Decoded]]] = [[] for _ in takes]
-    waiting = [(place, 0, take) for place, take in enumerate(takes)]
-    while waiting:
-        decoded = _decode_once(model, [take for _, _, take in waiting])
-        rests: list[tuple[int, int, Take]] = []
-        for (place, start, take), part in zip(waiting, decoded, strict=True):
-            found[place].append((start, part))
-            if (at := _unheard(part)) is not None:
-                rests.append((place, start + at, replace(take, sound=take.sound[at:])))
-        encoded = encode(model, [take.sound for _, _, take in rests])
-        waiting = [
-            (place, start, replace(take, encoded=heard))
-            for (place, start, take), heard in zip(rests, encoded, strict=True)
-        ]
-    return found
-
-
 def encode(model: WhisperModel, sounds: Sequence[Sound]) -> list[Encoded]:
     """Each sound with no more silence after it than it takes to be understood."""
     return model.encode(sounds, [context_frames(sound) for sound in sounds])
@@ -164,8 +135,8 @@ def question(model: WhisperModel, take: Take) -> Question:
     return Question(take.encoded, (*take.before, *model.vocabulary(take.language, take.task).sot_sequence))
 
 
-def _decode_once(model: WhisperModel, takes: Sequence[Take]) -> list[Decoded]:
-    """Each take, with little silence after it first, then as half a minute, then by chance.
+def decode(model: WhisperModel, takes: Sequence[Take]) -> list[Decoded]:
+    """What each take says: heard with little silence after it first, then as half a minute, then by chance.
 
     With little silence the network sometimes does not find the end, which shows in a text without a last
     time.
@@ -232,15 +203,3 @@ def _phrases(tokens: Tokens, first_time: int, length: int) -> list[Phrase]:
             found.append(Phrase(start, at, tuple(text)))
         start, text = at, []
     return found
-
-
-def _unheard(part: Decoded) -> int | None:
-    """The sample from which on speech is left that the text does not reach; None when there is none."""
-    sound = part.take.sound
-    end = part.phrases[-1].end if part.phrases else 0
-    if part.silent or end < LEAST_PROGRESS:
-        return None
-    spans = speech(sound[end:])
-    if sum(last - first for first, last in spans) < LEAST_REST:
-        return None
-    return end + max(0, spans[0][0] - BEFORE_REST)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from stentor_stt.engines import Heard, Piece
 from stentor_stt.engines.hotwords import Wishes
-from stentor_stt.engines.whisper_decoding import Decoded, Phrase, Take, decode, encode, speech
+from stentor_stt.engines.whisper_coverage import Part, decode_through
+from stentor_stt.engines.whisper_decoding import Take, encode, speech
 from stentor_stt.engines.whisper_hotwords import revised
 from stentor_stt.engines.whisper_model import Tokens, WhisperModel
-from stentor_stt.engines.whisper_words import word_times
 from stentor_stt.options import Options
 from stentor_stt.sound import SAMPLE_RATE, Sound, milliseconds
-from stentor_stt.transcript import Segment, Word, separator_of
+from stentor_stt.transcript import Segment, separator_of
 
 PIECES_AT_ONCE = 32
 """Bounds the memory that holds what was encoded, 3 to 8 MB for half a minute."""
@@ -32,15 +32,6 @@ class Stretch:
     options: Options
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What was decoded, and with which sample of the piece it begins."""
-
-    piece: int
-    start: int
-    decoded: Decoded
-
-
 def hear(model: WhisperModel, pieces: Sequence[Piece]) -> list[Heard]:
     """What each piece says, in order. The model must know its language and task."""
     found: list[Heard] = []
@@ -56,13 +47,19 @@ def _hear(model: WhisperModel, pieces: Sequence[Piece]) -> list[Heard]:
     ]
     takes, languages = _takes(model, stretches)
     parts = [
-        Part(stretch.piece, stretch.start + start, decoded)
-        for stretch, found in zip(stretches, decode(model, takes), strict=True)
-        for start, decoded in found
-        if not decoded.silent
+        (stretch.piece, replace(part, start=stretch.start + part.start))
+        for stretch, found in zip(stretches, decode_through(model, takes), strict=True)
+        for part in found
+        if not part.decoded.silent
     ]
-    segments = _segments(model, pieces, _revised(model, pieces, parts))
-    return [_heard(languages.get(place), segments[place], spans[place]) for place in range(len(pieces))]
+    wishes = [_wishes(part, pieces[piece].options) for piece, part in parts]
+    segments: list[list[Segment]] = [[] for _ in pieces]
+    for (piece, _), part in zip(parts, revised(model, [part for _, part in parts], wishes), strict=True):
+        segments[piece] += _segments(model, part, pieces[piece].options)
+    return [
+        _heard(languages.get(place), _in_order(segments[place], piece), spans[place])
+        for place, piece in enumerate(pieces)
+    ]
 
 
 def _stretch(place: int, piece: Piece, spans: Sequence[tuple[int, int]]) -> Stretch | None:
@@ -101,48 +98,41 @@ def _before(model: WhisperModel, language: str, options: Options) -> Tokens:
     return (vocabulary.sot_prev, *text[1 - model.most_tokens :])
 
 
-def _revised(model: WhisperModel, pieces: Sequence[Piece], parts: Sequence[Part]) -> list[Part]:
-    """With the hot-words each piece asks for."""
-    wishes = [
-        Wishes(pieces[part.piece].options.hotwords, spaced=bool(separator_of(part.decoded.take.written_in)))
-        for part in parts
-    ]
-    decoded = revised(model, [part.decoded for part in parts], wishes)
-    return [replace(part, decoded=found) for part, found in zip(parts, decoded, strict=True)]
+def _wishes(part: Part, options: Options) -> Wishes:
+    return Wishes(options.hotwords, spaced=bool(separator_of(part.decoded.take.written_in)))
 
 
-def _segments(model: WhisperModel, pieces: Sequence[Piece], parts: Sequence[Part]) -> list[list[Segment]]:
-    found: list[list[Segment]] = [[] for _ in pieces]
-    timed = [place for place, part in enumerate(parts) if pieces[part.piece].options.word_times]
-    words = dict(zip(timed, word_times(model, [parts[place].decoded for place in timed]), strict=True))
-    for place, part in enumerate(parts):
-        end_ms = milliseconds(len(pieces[part.piece].sound))
-        by_phrase = words.get(place) or [[] for _ in part.decoded.phrases]
-        for phrase, own in zip(part.decoded.phrases, by_phrase, strict=True):
-            segment = _segment(model, part, phrase, own)
-            if segment.text:
-                earliest_ms = found[part.piece][-1].end_ms if found[part.piece] else 0
-                found[part.piece].append(segment.within(earliest_ms, end_ms))
-    return found
-
-
-def _segment(model: WhisperModel, part: Part, phrase: Phrase, words: Sequence[Word]) -> Segment:
+def _segments(model: WhisperModel, part: Part, options: Options) -> list[Segment]:
     decoded = part.decoded
     vocabulary = model.vocabulary(decoded.take.language, decoded.take.task)
-    segment = Segment(
-        # The words know better than the phrase.
-        start_ms=words[0].start_ms if words else milliseconds(phrase.start),
-        end_ms=words[-1].end_ms if words else milliseconds(phrase.end),
-        text=vocabulary.decode(phrase.tokens).strip(),
-        words=tuple(words),
-        avg_logprob=decoded.avg_logprob,
-        no_speech_probability=decoded.no_speech_probability,
-        compression_ratio=decoded.compression_ratio,
-        temperature=decoded.temperature,
-        tokens=phrase.tokens,
-        flags=decoded.flags,
-    )
-    return segment.shifted(milliseconds(part.start))
+    return [
+        Segment(
+            # The words know better than the phrase.
+            start_ms=words[0].start_ms if words else milliseconds(phrase.start),
+            end_ms=words[-1].end_ms if words else milliseconds(phrase.end),
+            text=vocabulary.decode(phrase.tokens).strip(),
+            words=tuple(words) if options.word_times else (),
+            avg_logprob=decoded.avg_logprob,
+            no_speech_probability=decoded.no_speech_probability,
+            compression_ratio=decoded.compression_ratio,
+            temperature=decoded.temperature,
+            tokens=phrase.tokens,
+            flags=decoded.flags,
+        ).shifted(milliseconds(part.start))
+        for phrase, words in zip(decoded.phrases, part.words, strict=True)
+    ]
+
+
+def _in_order(segments: Sequence[Segment], piece: Piece) -> list[Segment]:
+    """As they were said, none into another or beyond the sound."""
+    end_ms = milliseconds(len(piece.sound))
+    found: list[Segment] = []
+    for segment in sorted(segments, key=lambda each: each.start_ms):
+        placed = segment.within(found[-1].end_ms if found else 0, end_ms)
+        # What takes no time was made up.
+        if placed.text and placed.end_ms > placed.start_ms:
+            found.append(placed)
+    return found
 
 
 def _heard(

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from stentor_stt.engines.hotwords import Edit, Wishes, differences
+from stentor_stt.engines.whisper_coverage import Part
 from stentor_stt.engines.whisper_decoding import Decoded, Take, question
 from stentor_stt.engines.whisper_model import Question, Reading, Tokens, WhisperModel
+from stentor_stt.engines.whisper_words import word_times
 from stentor_stt.transcript import separator_of
 
 HYPOTHESES = 5
@@ -70,13 +72,15 @@ class Change:
         return (*words[: self.edit.first], *self.written, *words[self.edit.last :])
 
 
-def revised(model: WhisperModel, parts: Sequence[Decoded], wishes: Sequence[Wishes]) -> list[Decoded]:
+def revised(model: WhisperModel, parts: Sequence[Part], wishes: Sequence[Wishes]) -> list[Part]:
     """Each part as its wishes want it; those without wishes as they are."""
     found = list(parts)
-    waiting = [place for place, part in enumerate(parts) if part.phrases and wishes[place]]
-    drafts = [_draft(model, parts[place], wishes[place]) for place in waiting]
-    for place, draft, hints in zip(waiting, drafts, _hinted(model, drafts), strict=True):
-        found[place] = _rounds(model, draft, hints)
+    waiting = [place for place, part in enumerate(parts) if wishes[place] and part.decoded.phrases]
+    drafts = [_draft(model, parts[place].decoded, wishes[place]) for place in waiting]
+    hinted = _hinted(model, drafts)
+    decoded = [_rounds(model, draft, hints) for draft, hints in zip(drafts, hinted, strict=True)]
+    for place, part, words in zip(waiting, decoded, word_times(model, decoded), strict=True):
+        found[place] = replace(parts[place], decoded=part, words=words)
     return found
 
 

@@ -33,7 +33,7 @@ def word_times(model: WhisperModel, parts: Sequence[Decoded]) -> list[list[list[
     readings = [reading(model, part) for part in parts]
     aligned = iter(model.align([each for each in readings if each.text]))
     return [
-        list(_words(model, part, next(aligned))) if each.text else []
+        list(_words(model, part, next(aligned))) if each.text else [[] for _ in part.phrases]
         for part, each in zip(parts, readings, strict=True)
     ]
 
