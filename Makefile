@@ -27,9 +27,10 @@ demo: $(VENV)/ready-run ## Send a recorded sentence through the whole API and sh
 
 test: $(VENV)/ready-dev ## Everything, against real PostgreSQL, RabbitMQ and S3, which it installs and starts itself
 	$(BIN)/python -m stentor_dev.ready
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -q -n auto -m "not live and not models and not gpu"
+	$(BIN)/python -m pytest -m "(live or models) and not gpu"
 
-check: $(VENV)/ready-dev ## Lint, types and the fast offline tests: under a minute
+check: $(VENV)/ready-dev ## Lint, types and the fast offline tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

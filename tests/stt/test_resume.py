@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from stentor_common.clock import ManualClock
@@ -91,14 +92,14 @@ def handler(scripted: SttSettings, decoder: Decoder) -> MakeHandler:
 @pytest.fixture
 def take(runtime: Runtime, job_id: uuid.UUID) -> Take:
     """Take the job, as a worker does when it waits or its worker fell silent."""
+    return lambda: taken(runtime, job_id)
 
-    async def taken() -> JobRun:
-        async with runtime.begin() as work:
-            lease = await LeaseRepository(work.session).take(job_id, runtime.clock.now(), LEASE)
-        assert lease
-        return JobRun(lease)
 
-    return taken
+async def taken(runtime: Runtime, job_id: uuid.UUID) -> JobRun:
+    async with runtime.begin() as work:
+        lease = await LeaseRepository(work.session).take(job_id, runtime.clock.now(), LEASE)
+    assert lease
+    return JobRun(lease)
 
 
 @asynccontextmanager
@@ -219,3 +220,52 @@ async def test_who_called_is_told_to_who_hears(
         await whole
 
     assert ears.told == {(str(job_id), "")}
+
+
+@pytest.mark.parametrize("changed_stt_settings", [{"fetch_allowed": ["127.0.0.0/8"]}])
+async def test_a_job_that_is_stopped_while_its_recording_is_fetched_ends_too(
+    runtime: Runtime, api: httpx2.AsyncClient, handler: MakeHandler
+) -> None:
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        hung_up.set()
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        answer = await api.post("/v1/transcriptions", json={"audio_url": f"http://127.0.0.1:{port}/a.wav"})
+        run = await taken(runtime, uuid.UUID(answer.json()["id"]))
+        async with working(handler(Ears()), runtime, run) as stopped:
+            await asked.wait()
+            run.stop(StopReason.taken)
+            with pytest.raises(JobStopped):
+                await stopped
+            await hung_up.wait()
+
+
+@pytest.mark.parametrize("parts", [(6,) * 100])
+async def test_a_job_that_is_stopped_while_its_recording_is_decoded_ends_too(
+    runtime: Runtime, handler: MakeHandler, take: Take
+) -> None:
+    run = await take()
+    async with working(handler(Ears()), runtime, run) as stopped:
+
+        async def decoding() -> psutil.Process | None:
+            found = (child for server in psutil.Process().children() for child in server.children())
+            return next(found, None)
+
+        child = await eventually(decoding)
+        assert child
+        child.suspend()
+        run.stop(StopReason.taken)
+        with pytest.raises(JobStopped):
+            await stopped
+
+        async def gone() -> bool:
+            return not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+        await eventually(gone)

@@ -12,7 +12,7 @@ from stentor_stt.transcript import Word
 LEAST_SPEECH = SAMPLE_RATE
 """For which text must be missing."""
 REST_OF_A_WORD = SAMPLE_RATE
-"""Speech that goes on from the last word, or into the next one, and is a part of it that was not laid along it."""
+"""Shorter speech that goes on from a word, or into the next one, belongs to it."""
 LEAST_PROGRESS = SAMPLE_RATE
 """What is heard again must be shorter than what it is part of."""
 AROUND_SPEECH = SAMPLE_RATE // 5

@@ -16,6 +16,8 @@ USUAL_SECONDS = 0.7
 """A word whose usual length is taken for longer than this is not: the text has few words and pauses."""
 LONGEST = 2
 """Times the usual length: what is longer has a pause in it."""
+SOUND_SECONDS = 0.5
+"""What each token or digit of a word may take anyhow, as in long numbers and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Timed:
     start: float
     end: float
     probability: float
+    sounds: int
+    """Tokens, or digits if there are more of them."""
 
 
 def word_times(model: WhisperModel, parts: Sequence[Decoded]) -> list[list[list[Word]]]:
@@ -53,9 +57,9 @@ def _words(model: WhisperModel, part: Decoded, alignment: Alignment) -> Iterator
         timed.append(_timed(vocabulary, phrase, alignment, first))
         first += len(phrase.tokens)
     lengths = [word.end - word.start for words in timed for word in words if word.end > word.start]
-    longest = LONGEST * min(median(lengths), USUAL_SECONDS) if lengths else 0.0
+    usual = min(median(lengths), USUAL_SECONDS) if lengths else 0.0
     for words in timed:
-        yield [_word(each) for each in _without_pauses(words, longest)]
+        yield [_word(each) for each in _without_pauses(words, usual)]
 
 
 def _timed(vocabulary: Any, phrase: Phrase, alignment: Alignment, first: int) -> list[Timed]:
@@ -65,7 +69,9 @@ def _timed(vocabulary: Any, phrase: Phrase, alignment: Alignment, first: int) ->
     for text, tokens in zip(*vocabulary.split_to_word_tokens(list(phrase.tokens)), strict=True):
         last = first + len(tokens)
         certain = alignment.probabilities[first:last]
-        part = Timed(text, alignment.times[first], alignment.times[last], sum(certain) / len(certain))
+        sounds = max(len(tokens), sum(map(str.isdigit, text)))
+        sure = sum(certain) / len(certain)
+        part = Timed(text, alignment.times[first], alignment.times[last], sure, sounds)
         # The vocabulary parts words at hyphens too; here they are what stands between spaces.
         if words and (not text.startswith(" ") if spaced else _is_mark(text)):
             part = _joined(words.pop(), part)
@@ -77,24 +83,27 @@ def _timed(vocabulary: Any, phrase: Phrase, alignment: Alignment, first: int) ->
 def _joined(word: Timed, part: Timed) -> Timed:
     if _is_mark(part.text):
         # It takes no time: what the network attends to for it is the pause that it stands for.
-        return replace(word, text=word.text + part.text)
-    return Timed(word.text + part.text, word.start, part.end, min(word.probability, part.probability))
+        return replace(word, text=word.text + part.text, sounds=word.sounds + 1)
+    sure = min(word.probability, part.probability)
+    return Timed(word.text + part.text, word.start, part.end, sure, word.sounds + part.sounds)
 
 
 def _is_mark(text: str) -> bool:
     return all(category(character).startswith("P") for character in text)
 
 
-def _without_pauses(words: Sequence[Timed], longest: float) -> Iterator[Timed]:
+def _without_pauses(words: Sequence[Timed], usual: float) -> Iterator[Timed]:
     """Words that are too long give up the pause: before them where a sentence begins, else after them."""
     begins = True
     for word in words:
-        if word.end - word.start > longest:
-            word = (
-                replace(word, start=word.end - longest) if begins else replace(word, end=word.start + longest)
-            )
+        longest = max(LONGEST * usual, SOUND_SECONDS * word.sounds)
+        if word.end - word.start <= longest:
+            yield word
+        elif begins:
+            yield replace(word, start=word.end - longest)
+        else:
+            yield replace(word, end=word.start + longest)
         begins = normalize("NFKC", word.text).endswith(SENTENCE_ENDS)
-        yield word
 
 
 def _word(timed: Timed) -> Word:

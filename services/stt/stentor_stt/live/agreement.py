@@ -57,16 +57,18 @@ class Agreement:
 
 
 def place_to_cut(words: Sequence[Word], latest_ms: int, *, sentences_only: bool = False) -> int | None:
-    """Where best to cut between words, in milliseconds: after the last end of a sentence, else, if that
-    will do, in the longest pause of the later half. None when there is no such place in time."""
+    """Where best to cut between words, in milliseconds: after the last end of a sentence; else, if that
+    will do, in the later half, there too after a sentence rather than in the longest pause. None when there
+    is no such place in time."""
     pairs = [(a, b) for a, b in pairwise(words) if a.end_ms <= latest_ms]
+    if not sentences_only:
+        pairs = pairs[len(pairs) // 2 :]
     sentences = [pair for pair in pairs if pair[0].text.endswith(ENDS_OF_SENTENCES)]
     if sentences:
         return _between(*sentences[-1])
     if sentences_only or not pairs:
         return None
-    later = pairs[len(pairs) // 2 :]
-    return _between(*max(reversed(later), key=lambda pair: pair[1].start_ms - pair[0].end_ms))
+    return _between(*max(reversed(pairs), key=lambda pair: pair[1].start_ms - pair[0].end_ms))
 
 
 def _between(before: Word, after: Word) -> int:
