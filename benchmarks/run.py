@@ -9,6 +9,7 @@ from typing import Any
 
 from diarization import diarization
 from engine import engine
+from hearing import hearing
 from live import live
 from machine import machine
 from parts import parts
@@ -19,6 +20,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "embedded": embedded,
     "distributed": distributed,
     "engine": engine,
+    "hearing": hearing,
     "live": live,
     "diarization": diarization,
 }

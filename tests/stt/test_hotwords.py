@@ -133,7 +133,7 @@ models = pytest.mark.models
 
 @pytest.fixture(scope="module")
 def switchboard() -> Sound:
-    """A telephone prompt: "… Super Awesome Company, Waldo's premier provider of perfect products …" """
+    """The begin of a telephone prompt: "… Super Awesome Company, Waldo's premier provider of perfect …" """
     from faster_whisper import decode_audio
 
     try:
@@ -141,7 +141,8 @@ def switchboard() -> Sound:
     except NoPackages as reason:
         pytest.skip(str(reason))
     (path,) = (path for path in found if path.stem == "basic-pbx-ivr-main")
-    return decode_audio(str(path))[: 10 * SAMPLE_RATE]
+    sound: Sound = decode_audio(str(path))[: 10 * SAMPLE_RATE]
+    return sound
 
 
 @models

@@ -35,7 +35,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WhisperEngine]:
 
 def sound_of(name: str) -> Sound:
     with wave.open(str(SPEECH / name)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    sound: Sound = samples.astype(np.float32) * np.float32(1 / 32768)
+    return sound
 
 
 def said(engine: WhisperEngine, sound: Sound, options: Options, *, step: int) -> list[Event]:
