@@ -4,6 +4,7 @@ turn by turn, with the share of wrong words.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from stentor_dev.debian import NoPackages
 from stentor_dev.prompts import prompts
+from stentor_stt.engines.hosted import SPINS
 from stentor_stt.models import ModelShelf
 from stentor_stt.sound import SAMPLE_RATE, Sound
 
@@ -136,7 +138,11 @@ def _words(said: Sequence[str], heard: Sequence[str]) -> dict[str, Any]:
 @contextmanager
 def _started(name: str, weights: str) -> Iterator[subprocess.Popen[str]]:
     program = [sys.executable, str(Path(__file__).with_name("hearers.py")), name, weights]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hearer:
+    # As a model's process is set up here, see decision 18; without it a busy machine slows them all.
+    environment = SPINS | os.environ
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as hearer:
         assert hearer.stdout is not None
         hearer.stdout.readline()
         try:

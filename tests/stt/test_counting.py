@@ -135,7 +135,7 @@ async def test_the_model_hears_every_number_once(
 
 
 def parts(text: str) -> Iterator[str]:
-    """Numbers in figures or words as they are said: "123" and "one hundred twenty-three" are 1 hundred 20 3."""
+    """Numbers in figures or in words as they are said: "123" is 1, hundred, 20, 3."""
     for token in re.findall(r"[a-z]+|\d+", text.lower()):
         if token.isdigit():
             yield from spoken(int(token))

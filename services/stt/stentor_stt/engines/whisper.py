@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,6 @@ from stentor_stt.engines.whisper_model import WhisperModel
 from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
 from stentor_stt.models import ModelShelf, canonical, folder_advice, hub_cache_folder
 from stentor_stt.options import Options, Task
-
-MODEL_NICENESS = 5
 
 
 class WhisperEngine:
@@ -40,8 +37,7 @@ class WhisperEngine:
                 # In a thread that ends. Its team of OpenMP threads ends with it; the team of a thread that
                 # lives on would count as busy, and where there are then more threads than cores, the
                 # model's own threads sleep at each barrier instead of spinning: half the speed on two cores.
-                # And the model's threads inherit its priority.
-                with ThreadPoolExecutor(1, initializer=_step_back) as loader:
+                with ThreadPoolExecutor(1) as loader:
                     library = loader.submit(_opened, self._settings).result()
                 self._whisper = WhisperModel(library, beam_size=self._settings.beam_size)
 
@@ -90,13 +86,6 @@ def _opened(settings: EngineSettings) -> Any:
     return faster_whisper.WhisperModel(
         str(folder), device=device, compute_type=compute_type, cpu_threads=threads
     )
-
-
-def _step_back() -> None:
-    """Let others go first when all cores are busy: answering a probe takes the model no time, but the
-    probe would wait behind the model. Linux keeps a priority for each thread; elsewhere nothing is done."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), MODEL_NICENESS)
 
 
 def _usable_cores() -> int:
