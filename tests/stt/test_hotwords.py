@@ -109,6 +109,8 @@ def test_an_edit_is_better_by_the_boosts_it_brings_and_takes_away() -> None:
         (Edit(1, 3, "a"), Edit(2, 4, "b"), True),
         (Edit(1, 2, "a"), Edit(2, 3, "b"), False),
         (Edit(2, 2, "a"), Edit(2, 3, "b"), True),
+        (Edit(2, 2, "a"), Edit(1, 3, "b"), True),
+        (Edit(3, 3, "a"), Edit(1, 3, "b"), False),
         (Edit(0, 5, "a"), Edit(2, 3, "b"), True),
     ],
 )

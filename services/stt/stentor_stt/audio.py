@@ -46,7 +46,7 @@ from stentor_stt.sound import SAMPLE_BYTES, SAMPLE_RATE, Sound, milliseconds
 
 __all__ = ["SAMPLE_RATE", "AudioInfo", "Cut", "Decoder", "Detector", "Plan", "Recording", "Sound"]
 
-STALL_SECONDS = 30.0
+STALL_SECONDS = 120.0
 """A decoder that gives nothing for so long, while it is waited for, is given up."""
 
 ENVIRONMENT = ("PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")

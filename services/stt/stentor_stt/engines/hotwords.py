@@ -28,7 +28,8 @@ class Edit:
     text: str
 
     def overlaps(self, other: "Edit") -> bool:
-        return max(self.first, other.first) < min(self.last, other.last) or self.first == other.first
+        within = self.first < other.last and other.first < self.last
+        return within or self.first == other.first
 
 
 class Wishes:

@@ -31,6 +31,7 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 SAMPLES_IN_STEP = 320
 """Times in the text are multiples of 20 ms."""
+
 PAUSES = VadOptions(min_silence_duration_ms=200, speech_pad_ms=30)
 """Finds short pauses with exact edges, where the library's defaults find long ones with soft edges."""
 
@@ -113,24 +114,6 @@ def speech(sound: Sound) -> list[tuple[int, int]]:
     return [(span["start"], span["end"]) for span in get_speech_timestamps(sound, PAUSES)]
 
 
-def spoken(model: WhisperModel, take: Take, answer: Answer, temperature: float, which: int = 0) -> Decoded:
-    """One of the hypotheses of an answer."""
-    hypothesis = answer.hypotheses[which]
-    vocabulary = model.vocabulary(take.language, take.task)
-    text = vocabulary.decode(hypothesis.tokens).strip()
-    return Decoded(
-        take,
-        tuple(_phrases(hypothesis.tokens, vocabulary.timestamp_begin, len(take.sound))),
-        # The end counts as a token.
-        hypothesis.logprob / (len(hypothesis.tokens) + 1),
-        answer.no_speech_probability,
-        get_compression_ratio(text),
-        temperature,
-        hypothesis.ended,
-        bool(hypothesis.tokens) and hypothesis.tokens[-1] >= vocabulary.timestamp_begin,
-    )
-
-
 def question(model: WhisperModel, take: Take) -> Question:
     return Question(take.encoded, (*take.before, *model.vocabulary(take.language, take.task).sot_sequence))
 
@@ -178,7 +161,24 @@ def _raised(model: WhisperModel, found: Sequence[Decoded]) -> list[Decoded]:
 
 def _at(model: WhisperModel, takes: Sequence[Take], temperature: float) -> list[Decoded]:
     answers = model.generate([question(model, take) for take in takes], temperature=temperature)
-    return [spoken(model, take, answer, temperature) for take, answer in zip(takes, answers, strict=True)]
+    return [_decoded(model, take, answer, temperature) for take, answer in zip(takes, answers, strict=True)]
+
+
+def _decoded(model: WhisperModel, take: Take, answer: Answer, temperature: float) -> Decoded:
+    hypothesis = answer.hypotheses[0]
+    vocabulary = model.vocabulary(take.language, take.task)
+    text = vocabulary.decode(hypothesis.tokens).strip()
+    return Decoded(
+        take,
+        tuple(_phrases(hypothesis.tokens, vocabulary.timestamp_begin, len(take.sound))),
+        # The end counts as a token.
+        hypothesis.logprob / (len(hypothesis.tokens) + 1),
+        answer.no_speech_probability,
+        get_compression_ratio(text),
+        temperature,
+        hypothesis.ended,
+        bool(hypothesis.tokens) and hypothesis.tokens[-1] >= vocabulary.timestamp_begin,
+    )
 
 
 def _best(tries: Sequence[Decoded]) -> Decoded:

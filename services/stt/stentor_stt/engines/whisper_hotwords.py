@@ -80,7 +80,7 @@ def revised(model: WhisperModel, parts: Sequence[Part], wishes: Sequence[Wishes]
     hinted = _hinted(model, drafts)
     decoded = [_rounds(model, draft, hints) for draft, hints in zip(drafts, hinted, strict=True)]
     for place, part, words in zip(waiting, decoded, word_times(model, decoded), strict=True):
-        found[place] = replace(parts[place], decoded=part, words=words)
+        found[place] = Part(parts[place].start, part, words)
     return found
 
 
