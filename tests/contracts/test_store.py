@@ -52,6 +52,17 @@ async def test_an_object_is_read_as_it_was_written(store: Store, contents: tuple
     assert await content_of(store, KEY) == b"".join(contents)
 
 
+@pytest.mark.parametrize(
+    ("start", "stop", "found"),
+    [(0, 3, b"one"), (3, None, b"two"), (1, 5, b"netw"), (4, 99, b"wo"), (2, 2, b"")],
+)
+async def test_a_part_of_an_object_can_be_read(
+    store: Store, start: int, stop: int | None, found: bytes
+) -> None:
+    await store.save(KEY, pieces(b"onetwo"))
+    assert b"".join([piece async for piece in store.read(KEY, start, stop)]) == found
+
+
 async def test_an_object_can_be_had_as_a_file(store: Store) -> None:
     await store.save(KEY, pieces(b"one", b"two"))
     async with store.fetch(KEY) as path:

@@ -8,15 +8,16 @@ from functools import partial
 import numpy as np
 import pytest
 
+from stentor_common.batching import BatchLimits
 from stentor_common.engine_room import EngineRoom
 from stentor_common.engines import Care, EngineInUse, EngineLost, LoadFailed
+from stentor_common.line import Line, Place
 from stentor_common.metrics import open_metrics
 from stentor_common.testing import eventually
 from stentor_stt.audio import SAMPLE_RATE
-from stentor_stt.batching import Batcher, BatchLimits
+from stentor_stt.batching import Batcher
 from stentor_stt.engines import Engine, Heard, Piece
 from stentor_stt.errors import UnknownLanguage
-from stentor_stt.line import Line, Place
 from stentor_stt.options import Options
 
 GOOD, BAD, FATAL = 0.5, 0.25, 0.125

@@ -1,29 +1,16 @@
-"""Batches filled across jobs and live sessions: whatever sound waits is heard together, in a fair order."""
+"""Who hears pieces of sound: the port, and one model that hears them in batches."""
 
 import asyncio
-import contextvars
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
-
+from stentor_common import batching
+from stentor_common.batching import BatchLimits, Craft
 from stentor_common.engines import EngineLost, EngineSlot
-from stentor_common.metrics import Metrics
 from stentor_stt.audio import SAMPLE_RATE
 from stentor_stt.engines import Engine, Heard, Piece
-from stentor_stt.line import Line, Place
 from stentor_stt.options import Options
-
-LIVE_BATCH_SECONDS = 1.0
-"""How long other batches may take about while somebody speaks live, and would have to wait for them."""
-
-LIVE_MEMORY_SECONDS = 30
-"""How long after its last piece a live session is taken to be still there."""
-
-log = structlog.get_logger()
 
 
 class Hearer(Protocol):
@@ -41,40 +28,13 @@ class Hearer(Protocol):
         """Raises what `hear` would raise for these options. Loads the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    pieces: int = 8
-    seconds: float = 4
-    """How long a batch may take about, by the speed of those before: whoever comes new waits so long. One
-    piece is always taken, however long it takes."""
+HEARING: Craft[Engine, Piece, Heard] = Craft(
+    act=lambda engine, pieces: engine.hear(pieces), seconds=lambda piece: len(piece.sound) / SAMPLE_RATE
+)
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class _Asked(Place):
-    """A piece in the line, and who waits for what it says."""
-
-    piece: Piece
-    answer: "asyncio.Future[Heard]"
-
-    @classmethod
-    def of(cls, piece: Piece, job: str, caller: str, live: bool) -> "_Asked":
-        answer: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
-        seconds = len(piece.sound) / SAMPLE_RATE
-        return cls(caller, job, seconds, live, piece=piece, answer=answer)
-
-    def fail(self, error: Exception) -> None:
-        # Who gave up has cancelled the answer.
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
-class Batcher:
-    """Hears pieces with one model, in batches.
-
-    A batch is whatever waits when the engine is free: nobody ever waits for a batch to fill. Pieces that
-    failed together are tried once more, each alone, so that a bad one fails only its own job; so is a piece
-    whose engine was lost.
-    """
+class Batcher(batching.Batcher[Engine, Piece, Heard]):
+    """Hears pieces with one model."""
 
     def __init__(
         self,
@@ -82,44 +42,11 @@ class Batcher:
         limits: BatchLimits | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._slot = slot
-        self._limits = limits or BatchLimits()
-        self._now = now
-        self._line: Line[_Asked] = Line()
-        self._heard_now: list[_Asked] = []
-        self._serving: asyncio.Task[None] | None = None
-        # A thread of its own: hearing lasts seconds and must not starve the default pool.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"hear {slot.name}")
-        self._metrics: Metrics | None = None
-        self._last_live = float("-inf")
-        self._speed = 0.0
-        """Seconds of sound heard in a second, lately; 0 until something was heard."""
-
-    @property
-    def waiting(self) -> int:
-        """Pieces whose turn has not come."""
-        return len(self._line)
-
-    @property
-    def jobs(self) -> int:
-        """Jobs and live sessions with pieces here."""
-        return len(self._line.jobs | {asked.job for asked in self._heard_now})
-
-    def tell(self, metrics: Metrics) -> None:
-        """Have the metrics told about batches and waiting pieces."""
-        self._metrics = metrics
-        metrics.pieces_waiting.labels(self._slot.name).set_function(lambda: self.waiting)
+        super().__init__(slot, HEARING, limits, now)
 
     async def hear(self, piece: Piece, *, job: str, caller: str, live: bool = False) -> Heard:
         """See `Hearer.hear`."""
-        asked = _Asked.of(piece, job, caller, live)
-        if live:
-            self._last_live = self._now()
-        self._join(asked)
-        try:
-            return await asked.answer
-        finally:
-            self._line.leave(asked)
+        return await self.ask(piece, job=job, caller=caller, live=live)
 
     async def check(self, options: Options) -> None:
         """See `Hearer.check`."""
@@ -129,85 +56,6 @@ class Batcher:
             # Perhaps it was lost while nobody used it.
             await self._check(options)
 
-    async def close(self) -> None:
-        """End; whoever still waits is told that the engine is gone."""
-        under_way, gone = self._heard_now, EngineLost("this process is ending; try again")
-        if self._serving:
-            self._serving.cancel()
-            await asyncio.wait([self._serving])
-        for asked in under_way:
-            asked.fail(gone)
-        self._fail_all(gone)
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _join(self, asked: _Asked) -> None:
-        self._line.join(asked)
-        if self._serving is None or self._serving.done():
-            # Works for many jobs: the one that began it must not be named in all its lines of the log.
-            self._serving = asyncio.create_task(
-                self._serve(), name=f"hear {self._slot.name}", context=contextvars.Context()
-            )
-
     async def _check(self, options: Options) -> None:
         async with self._slot.borrow() as engine:
             await asyncio.to_thread(engine.check, options)
-
-    async def _serve(self) -> None:
-        """Until nobody waits. One use of the engine is one turn in the memory it shares with others."""
-        while self._line:
-            loaded = False
-            try:
-                async with self._slot.borrow() as engine:
-                    loaded = True
-                    while self._line and not self._slot.asked_to_yield:
-                        await self._hear_next(engine)
-            except Exception as error:
-                log.warning("a model cannot be used", model=self._slot.name, reason=repr(error))
-                if not loaded:
-                    # Told to all who wait for it: each job knows what to do.
-                    self._fail_all(error)
-
-    async def _hear_next(self, engine: Engine) -> None:
-        batch = self._take()
-        started = self._now()
-        self._heard_now = batch
-        try:
-            pieces = [asked.piece for asked in batch]
-            heard = await asyncio.get_running_loop().run_in_executor(self._thread, engine.hear, pieces)
-            for asked, answer in zip(batch, heard, strict=True):
-                if not asked.answer.done():
-                    asked.answer.set_result(answer)
-            self._note(batch, self._now() - started)
-        except Exception as error:
-            self._again_or_fail(batch, error)
-            if isinstance(error, EngineLost):
-                raise
-        finally:
-            self._heard_now = []
-
-    def _take(self) -> list[_Asked]:
-        seconds = self._limits.seconds
-        if self._now() - self._last_live < LIVE_MEMORY_SECONDS:
-            seconds = min(seconds, LIVE_BATCH_SECONDS)
-        return self._line.take(self._limits.pieces, seconds * self._speed)
-
-    def _again_or_fail(self, batch: list[_Asked], error: Exception) -> None:
-        again = len(batch) > 1 or isinstance(error, EngineLost)
-        for asked in batch:
-            if again and not asked.alone and not asked.answer.done():
-                asked.alone = True
-                self._line.join(asked)
-            else:
-                asked.fail(error)
-
-    def _fail_all(self, error: Exception) -> None:
-        for asked in self._line.take_all():
-            asked.fail(error)
-
-    def _note(self, batch: list[_Asked], took: float) -> None:
-        seconds = sum(asked.seconds for asked in batch)
-        if took > 0:
-            speed = seconds / took
-            self._speed = (self._speed + speed) / 2 if self._speed else speed
-        if self._metrics:
-            self._metrics.batch_pieces.labels(self._slot.name).observe(len(batch))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from stentor_common.carried_errors import as_raised, told
 from stentor_common.engine_room import NoRoom
 from stentor_common.engines import EngineLost, LoadFailed
 from stentor_common.errors import AppError
@@ -65,7 +66,7 @@ async def answer(hearer: Hearer, model: str, question: bytes) -> bytes:
             model, piece, job=header["job"], caller=header["caller"], live=header["live"]
         )
     except AppError as error:
-        return _told(error)
+        return json.dumps({"error": told(error)}).encode()
     return _HEARD.dump_json(heard)
 
 
@@ -104,25 +105,8 @@ def _floats(whole: Any) -> Sound:
     return whole.astype(np.float32) / np.float32(FULL_SCALE)  # type: ignore[no-any-return]
 
 
-def _told(error: AppError) -> bytes:
-    told = {
-        "code": error.code,
-        "status": error.status,
-        "retryable": error.retryable,
-        "message": error.message,
-        "param": error.param,
-        "headers": error.headers,
-    }
-    return json.dumps({"error": told}).encode()
-
-
 def _answered(answered: bytes) -> Any:
     found = json.loads(answered)
     if found is None or "error" not in found:
         return found
-    told = found["error"]
-    kind = CARRIED.get(told["code"], AppError)
-    error = kind.__new__(kind)
-    AppError.__init__(error, told["message"], param=told["param"], headers=told["headers"])
-    error.code, error.status, error.retryable = told["code"], told["status"], told["retryable"]
-    raise error
+    raise as_raised(found["error"], CARRIED)

@@ -4,15 +4,16 @@ import asyncio
 import hashlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from stentor_common.adapters import Adapter, resolve
 from stentor_common.fetch import Fetcher
 from stentor_common.jobs.run import JobRun, Progress
+from stentor_common.jobs.until_stopped import until_stopped
 from stentor_common.runtime import Runtime
 from stentor_common.store import ObjectMissing
 from stentor_stt.audio import Decoder, Detector, Plan
@@ -34,14 +35,9 @@ if TYPE_CHECKING:
 RECOGNITION = {"recognition": Adapter("stentor_stt.recognition:Recognition", extra="whisper")}
 SPEAKERS = {"speakers": Adapter("stentor_stt.speakers:Speakers", extra="diarization")}
 
-LOOK_EVERY_SECONDS = 0.2
-"""How soon a job notices that it was stopped, whatever it waits for."""
-
 BATCHES_IN_FLIGHT, LEAST_IN_FLIGHT = 2, 2
 """While one batch is with the model, the next one waits. Jobs that run side by side share so many pieces, and
 each has a few at least: more sound would only fill the memory."""
-
-T = TypeVar("T")
 
 
 class TranscribeHandler:
@@ -64,7 +60,7 @@ class TranscribeHandler:
         """The job's result: the transcript and what made it."""
         self._running += 1
         try:
-            return await _until_stopped(run, self._result(runtime, run))
+            return await until_stopped(run, self._result(runtime, run))
         finally:
             self._running -= 1
 
@@ -184,20 +180,6 @@ async def _stored(runtime: Runtime, upload_id: str) -> AsyncIterator[Path]:
             yield path
     except ObjectMissing as error:
         raise AudioGone from error
-
-
-async def _until_stopped(run: JobRun, work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives. A stopped job cancels it, whatever it waits for; then this raises JobStopped."""
-    task = asyncio.create_task(work)
-    try:
-        while not task.done():
-            run.check()
-            await asyncio.wait([task], timeout=LOOK_EVERY_SECONDS)
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
 
 
 def _reporter(run: JobRun) -> Callable[[int, int | None], None]:

@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from stentor_common.adapters import missing, resolve
+from stentor_common.batching import BatchLimits
 from stentor_common.catalog import ModelStatus, Offer
 from stentor_common.engine_room import MIB, EngineRoom
 from stentor_common.engines import Care, EngineSlot, EngineState
 from stentor_common.settings import Settings
-from stentor_stt.batching import Batcher, BatchLimits
+from stentor_stt.batching import Batcher
 from stentor_stt.engines import ENGINES, IN_PROCESS, Engine, EngineSettings
 from stentor_stt.engines.hosted import HostedEngine
 from stentor_stt.models import ModelShelf, canonical, hub_cache_folder

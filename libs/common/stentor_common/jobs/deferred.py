@@ -91,7 +91,7 @@ def polled(request: Request, job: Job) -> Response:
 async def _stream(request: Request, parts: AsyncGenerator[Any, None], leave: Leave) -> Response:
     """Begins with the first part: what goes wrong until then is told by the status."""
     try:
-        first = await _first(request, parts)
+        first = await first_part(request, parts)
     except (asyncio.CancelledError, ClientGone):
         await parts.aclose()
         await leave()
@@ -99,8 +99,8 @@ async def _stream(request: Request, parts: AsyncGenerator[Any, None], leave: Lea
     return _PartStream(first, parts, leave)
 
 
-async def _first(request: Request, parts: AsyncGenerator[Any, None]) -> Any:
-    """The first part, None if there is none. Raises ClientGone."""
+async def first_part(request: Request, parts: AsyncGenerator[Any, None]) -> Any:
+    """What comes first, None if nothing does. Raises ClientGone, and what keeps it from coming."""
     coming = asyncio.ensure_future(anext(parts, None))
     try:
         while not (await asyncio.wait([coming], timeout=LOOK_SECONDS))[0]:

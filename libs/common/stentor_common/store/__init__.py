@@ -26,8 +26,9 @@ class Store(Protocol):
         All or nothing: if `chunks` raises, the error passes through and no object is left.
         """
 
-    def read(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes, in pieces. Raises ObjectMissing."""
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The object's bytes, in pieces; of those from `start` until before `stop` as many as there are.
+        Raises ObjectMissing."""
 
     def fetch(self, key: str) -> AbstractAsyncContextManager[Path]:
         """The object as a file on this machine while the block lasts. Raises ObjectMissing."""

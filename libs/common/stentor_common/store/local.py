@@ -38,13 +38,16 @@ class LocalStore:
             part.close()
         return size
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         try:
             file = await asyncio.to_thread(self._path(key).open, "rb")
         except FileNotFoundError:
             raise ObjectMissing(key) from None
         with file:
-            while piece := await asyncio.to_thread(file.read, PIECE):
+            file.seek(start)
+            left = float("inf") if stop is None else stop - start
+            while left > 0 and (piece := await asyncio.to_thread(file.read, int(min(PIECE, left)))):
+                left -= len(piece)
                 yield piece
 
     @asynccontextmanager

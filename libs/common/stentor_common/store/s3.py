@@ -64,8 +64,11 @@ class S3Store:
         )
         return source.size
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
-        answer = await self._get(key)
+    async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        if stop is not None and stop <= start:
+            return
+        # To the client no length is 0.
+        answer = await self._get(key, start, 0 if stop is None else stop - start)
         try:
             while piece := await asyncio.to_thread(answer.read, PIECE):
                 yield piece
@@ -92,9 +95,15 @@ class S3Store:
         if not found:
             raise StoreUnavailable("the bucket is gone")
 
-    async def _get(self, key: str) -> urllib3.BaseHTTPResponse:
+    async def _get(self, key: str, start: int, length: int) -> urllib3.BaseHTTPResponse:
         try:
-            return await asyncio.to_thread(self._client.get_object, bucket_name=self._bucket, object_name=key)
+            return await asyncio.to_thread(
+                self._client.get_object,
+                bucket_name=self._bucket,
+                object_name=key,
+                offset=start,
+                length=length,
+            )
         except S3Error as error:
             if error.code == "NoSuchKey":
                 raise ObjectMissing(key) from None

@@ -11,7 +11,8 @@ import signal
 import socket
 from typing import NoReturn
 
-from stentor_stt.decoder import limits, reading, voice
+from stentor_common import confinement
+from stentor_stt.decoder import reading, voice
 from stentor_stt.decoder.wire import RECORD_BYTES, Plan, Request
 from stentor_stt.decoder.work import decode
 
@@ -67,11 +68,11 @@ class ForkServer:
 def main() -> None:
     """Serve the socket that standard input is."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
-    limits.end_with_parent()
+    confinement.end_with_parent()
     with socket.socket(fileno=os.dup(0)) as control:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         reading.prepare()
-        limits.prepare_to_fork()
+        confinement.prepare_to_fork()
         ForkServer(control).serve()
 
 
@@ -90,7 +91,7 @@ def _decode(recording: int, answers: int, plan: Plan) -> NoReturn:
     """What the new process does. It never returns into the server's loop."""
     status = 1
     try:
-        limits.confine(
+        confinement.confine(
             (recording, answers),
             memory_mib=plan.memory_mib,
             cpu_seconds=round(CPU_SECONDS + plan.max_seconds / AUDIO_SECONDS_PER_CPU_SECOND),

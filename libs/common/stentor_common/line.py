@@ -1,4 +1,4 @@
-"""Whose sound the model hears next: live sound first, then everybody his fair share."""
+"""Whose turn at a model is next: live sound first, then everybody his fair share."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -10,14 +10,15 @@ REMEMBERED_JOBS = 1000
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One piece of sound in the line."""
+    """One piece of work in the line."""
 
     caller: str
     job: str
     seconds: float
+    """Of sound: how much work it is."""
     live: bool = False
     alone: bool = field(default=False, init=False)
-    """Heard by itself: something went wrong when it was heard with others."""
+    """Done by itself: something went wrong when it was done with others."""
     number: int = field(default=0, init=False)
 
 
@@ -27,7 +28,7 @@ P = TypeVar("P", bound=Place)
 class Line(Generic[P]):
     """Pieces that wait, and the order in which they have their turn.
 
-    Live pieces go before all others. Then the caller is next who has had the fewest seconds of sound heard;
+    Live pieces go before all others. Then the caller is next who has had the fewest seconds of sound;
     one who comes new, or back, starts with as many as the caller who is next, so that nobody saves up turns
     (start-time fair queueing: Goyal, Vin and Cheng, 1996). Of a caller's jobs the one is next that has had
     least, so that a short one overtakes a long one.

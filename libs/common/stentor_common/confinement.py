@@ -1,4 +1,4 @@
-"""What a process that decodes may still do: read one file, write one socket, compute for a while."""
+"""What a process that reads hostile files may still do: use what is open, and compute for a while."""
 
 import contextlib
 import ctypes

@@ -1,0 +1,1 @@
+"""Summaries: long texts made short."""

@@ -1,0 +1,100 @@
+"""The same summary in the shape that was asked for, whoever made it. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from stentor_summarize.engines import Digest, Style
+from stentor_summarize.sentences import sentences_of
+
+_MARK = re.compile(r"^\s*(?:[-*•–·‣▪+]|\(?\d{1,3}[.)])\s+")  # noqa: RUF001
+_EMPHASIS = re.compile(r"\*\*|__|^#+\s*", re.MULTILINE)
+_PREAMBLE = re.compile(
+    r"^\s*(?:sure|certainly|of course|okay|ok|here(?: is|'s| are)|the following is|(?:short |brief )?summary"
+    r"|headline|title)\b[^\n]{0,80}?(?::|!)\s*",
+    re.IGNORECASE,
+)
+_SECTION = re.compile(r"^\W*(summary|overview|decisions?|action items?|actions|tasks|next steps)\W*$", re.I)
+_NOTHING = re.compile(r"^\W*(?:none|nothing|no (?:decisions?|action items?|tasks)\b.*|n/a)\W*$", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    text: str
+    bullets: tuple[str, ...] = ()
+    headline: str | None = None
+    action_items: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+
+
+def shaped(digest: Digest, style: Style, language: str | None = None) -> Shaped:
+    """A digest's text as `style` wants it: one paragraph, points, one line, or minutes with their sections."""
+    text = tidied(digest.text)
+    match style:
+        case Style.bullets:
+            points = _points(text, language)
+            return Shaped(_list(points), bullets=points)
+        case Style.headline:
+            line = _headline(text, language)
+            return Shaped(line, headline=line)
+        case Style.minutes:
+            return _minutes(text, digest)
+        case Style.paragraph:
+            return Shaped(_paragraph(text))
+
+
+def tidied(text: str) -> str:
+    """Without what models put around an answer: "Sure, here is …", marks of emphasis, headings' hashes."""
+    return _EMPHASIS.sub("", _PREAMBLE.sub("", text.strip(), count=1)).strip()
+
+
+def _points(text: str, language: str | None) -> tuple[str, ...]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2 and not any(map(_MARK.match, lines)):
+        lines = [each.text for each in sentences_of(text, language)]
+    return tuple(_MARK.sub("", line).strip() for line in lines)
+
+
+def _headline(text: str, language: str | None) -> str:
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((each.text for each in sentences_of(line, language)), "")
+    return _MARK.sub("", first).strip().strip('"“”').rstrip(".。।").strip()
+
+
+def _paragraph(text: str) -> str:
+    """Points become sentences of one paragraph; paragraphs stay."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", "\n".join(_MARK.sub("", line) for line in text.splitlines())).strip()
+
+
+def _minutes(text: str, digest: Digest) -> Shaped:
+    overview, decisions, actions = _sections(text)
+    decisions = list(digest.decisions) or decisions
+    actions = list(digest.action_items) or actions
+    parts = [overview]
+    for title, points in (("Decisions", decisions), ("Action items", actions)):
+        if points:
+            parts.append(f"{title}:\n{_list(points)}")
+    whole = "\n\n".join(part for part in parts if part)
+    return Shaped(whole, action_items=tuple(actions), decisions=tuple(decisions))
+
+
+def _sections(text: str) -> tuple[str, list[str], list[str]]:
+    """Minutes that a model wrote, by their headings: (overview, decisions, action items)."""
+    found: dict[str, list[str]] = {"overview": [], "decisions": [], "actions": []}
+    now = "overview"
+    for line in text.splitlines():
+        title = _SECTION.match(line)
+        if title:
+            now = _section(title[1].lower())
+        elif line.strip() and not _NOTHING.match(line):
+            found[now].append(_MARK.sub("", line).strip())
+    return " ".join(found["overview"]), found["decisions"], found["actions"]
+
+
+def _section(title: str) -> str:
+    if title.startswith("decision"):
+        return "decisions"
+    return "overview" if title in ("summary", "overview") else "actions"
+
+
+def _list(points: tuple[str, ...] | list[str]) -> str:
+    return "\n".join(f"- {point}" for point in points)

@@ -1,0 +1,1 @@
+"""Text to speech: script, engines, voices and the native contract."""

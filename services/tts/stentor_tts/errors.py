@@ -1,0 +1,72 @@
+"""What can be wrong with a text, a voice or a wish for sound; the message says what to do about it.
+
+BadInput
+├── TextTooLong             more characters than are taken here
+├── TextGone                the upload was deleted before its job ran
+├── TextUnreadable          a file that is not UTF-8 text
+├── Unspeakable             nothing in the text that can be said
+├── SsmlError               a document that does not parse, or asks for what is not offered
+├── UnknownFormat           no such kind of file
+└── UnknownSampleRate       the format cannot have this rate
+"""
+
+from collections.abc import Iterable
+
+from stentor_common.errors import BadInput
+
+
+class TextTooLong(BadInput):
+    code = "text_too_long"
+
+    def __init__(self, length: int, most: int, *, param: str = "text") -> None:
+        super().__init__(
+            f"the text has {length} characters, and at most {most} are taken here; send it in parts",
+            param=param,
+        )
+        self.length, self.most = length, most
+
+
+class TextGone(BadInput):
+    code = "text_gone"
+
+    def __init__(self) -> None:
+        super().__init__("the text is no longer here; uploads are deleted after a while, send it again")
+
+
+class TextUnreadable(BadInput):
+    code = "text_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("the file is not a text in UTF-8; save it as one, or send the text itself", param="file")
+
+
+class Unspeakable(BadInput):
+    code = "unspeakable"
+
+
+class SsmlError(BadInput):
+    """`line` counts from 1, `column` from 1, in characters."""
+
+    code = "invalid_ssml"
+
+    def __init__(self, message: str, *, line: int, column: int) -> None:
+        super().__init__(f"SSML, line {line}, column {column}: {message}")
+        self.line = line
+        self.column = column
+
+
+class UnknownFormat(BadInput):
+    code = "unknown_format"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"format {name!r} is not offered; use one of {', '.join(known)}", param="format")
+
+
+class UnknownSampleRate(BadInput):
+    code = "unknown_sample_rate"
+
+    def __init__(self, rate: int, *, format_name: str, known: Iterable[int]) -> None:
+        rates = ", ".join(map(str, known))
+        super().__init__(
+            f"{format_name} sound cannot have {rate} samples a second; use one of {rates}", param="sample_rate"
+        )
