@@ -21,7 +21,7 @@ from load import Connection
 from machine import peak_mib
 from servers import ROOT, Running, all_in_one, signed_up, uploaded
 
-from stentor_stt.models import ModelShelf
+from stentor_stt.models import whisper_shelf
 
 MODEL = "whisper-base"
 ROUNDS = 3
@@ -57,7 +57,7 @@ def engine() -> dict[str, Any]:
         folder = Path(name)
         clips = sorted((ROOT / "tests" / "speech").glob("*.wav"))
         long = _joined(clips * LONG_REPEATS, folder / "long.wav")
-        weights = ModelShelf(folder).locate(MODEL)
+        weights = whisper_shelf(folder).locate(MODEL)
         settings = {"STENTOR_STT_THREADS": "2", "STENTOR_STT_MODELS": json.dumps([str(weights)])}
         with (
             all_in_one(settings) as server,

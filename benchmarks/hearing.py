@@ -22,10 +22,10 @@ from hearers import HEARERS
 from servers import ROOT
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from stentor_common.hosting.process import SPINS
 from stentor_dev.debian import NoPackages
 from stentor_dev.prompts import prompts
-from stentor_stt.engines.hosted import SPINS
-from stentor_stt.models import ModelShelf
+from stentor_stt.models import whisper_shelf
 from stentor_stt.sound import SAMPLE_RATE, Sound
 
 MODEL = "whisper-base"
@@ -48,7 +48,7 @@ def hearing() -> dict[str, Any]:
         return {"not_measured": str(reason)}
     with tempfile.TemporaryDirectory(prefix="stentor-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        weights = str(ModelShelf(folder).locate(MODEL))
+        weights = str(whisper_shelf(folder).locate(MODEL))
         hearers = {each: stack.enter_context(_started(each, weights)) for each in HEARERS}
         return {
             "clips": _compare(hearers, _files(folder / "clip", _clips(spoken))),

@@ -115,7 +115,8 @@ def scripted(tmp_path: Path, script: dict[str, Any], changed_stt_settings: dict[
 
     path = tmp_path / "script.json"
     path.write_text(json.dumps(script))
-    return SttSettings(engine="scripted", models=[str(path)], **changed_stt_settings)
+    patient = {"poll_hold_seconds": 30}
+    return SttSettings(engine="scripted", models=[str(path)], **patient | changed_stt_settings)
 
 
 @pytest.fixture(scope="session")
@@ -185,11 +186,13 @@ async def client(
 
 @asynccontextmanager
 async def working(runtime: Runtime, services: list[Service]) -> AsyncIterator[None]:
+    from stentor_common.desk import attended
     from stentor_common.worker import run_worker
 
     worker = asyncio.create_task(run_worker(runtime, services))
     try:
-        yield
+        async with attended(runtime, services):
+            yield
     finally:
         runtime.stopping.set()
         await worker

@@ -9,9 +9,9 @@ import pytest
 from stentor_common.clock import ManualClock
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
+from stentor_common.sweep import job_sweeps
 from stentor_common.testing import sound
-from stentor_stt.repository import UploadRepository
-from stentor_stt.tables import Upload
+from stentor_common.uploads import Upload, UploadRepository
 
 Headers = dict[str, str]
 SignUp = Callable[[str], Awaitable[Headers]]
@@ -27,10 +27,9 @@ def stored(runtime: Runtime) -> list[str]:
 
 
 async def sweep(runtime: Runtime, services: list[Service]) -> None:
-    """What the services themselves tidy up."""
-    for service in services:
-        for each in service.sweeps:
-            await each.run(runtime)
+    """What is tidied up from time to time."""
+    for each in (*job_sweeps(runtime), *(each for service in services for each in service.sweeps)):
+        await each.run(runtime)
 
 
 async def make_jobs(client: httpx2.AsyncClient, upload_id: str, headers: Headers, count: int) -> list[int]:

@@ -141,7 +141,7 @@ async def test_a_failed_job_is_400_with_every_key_and_the_reason(client: httpx2.
     ("method", "path", "sent", "status", "said"),
     [
         ("POST", "/jobs", {"data": {}}, 400, "uploaded_audio_url"),
-        ("POST", "/jobs", {"data": {"text": "long"}}, 400, "does not summarize"),
+        ("POST", "/jobs", {"data": {"text": "long"}}, 503, "no summarizer runs here"),
         ("POST", "/jobs", {"data": {"audio_url": "http://a/b", "service_provider": "oracle"}}, 400, "oracle"),
         ("POST", "/jobs", {"data": {"audio_url": "http://a/b", "service_provider": "aws"}}, 400, "aws"),
         ("POST", "/jobs", {"json": {"audio_url": "http://a/b", "service_provider": 7}}, 400, "must be text"),

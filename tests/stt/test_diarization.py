@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from stentor_common.adapters import MissingExtra
+from stentor_common.shelf import ModelNotFound
 from stentor_dev.debian import NoPackages
 from stentor_dev.prompts import prompts
 from stentor_stt.audio import Cut, Decoder
 from stentor_stt.diarization import SpeakerTracker
-from stentor_stt.errors import ModelNotFound, SpeakerSilent
+from stentor_stt.errors import SpeakerSilent
 from stentor_stt.options import Diarization, KnownSpeaker
 from stentor_stt.sound import SAMPLE_RATE, Sound
 from stentor_stt.speakers import Speakers

@@ -19,12 +19,15 @@ import pytest
 
 from stentor_common.engine_room import EngineRoom
 from stentor_common.engines import Care, EngineLost, EngineSlot
+from stentor_common.hosting import EngineFault
+from stentor_common.hosting.process import environment_for_child
+from stentor_common.shelf import ModelNotFound
 from stentor_common.testing import eventually
 from stentor_stt.batching import Batcher
 from stentor_stt.engines import Engine, EngineSettings, Piece
-from stentor_stt.engines.hosted import EngineFault, HostedEngine, environment_for_child
+from stentor_stt.engines.hosted import HostedEngine
 from stentor_stt.engines.scripted import ScriptedEngine
-from stentor_stt.errors import ModelNotFound, UnknownLanguage
+from stentor_stt.errors import UnknownLanguage
 from stentor_stt.options import Options
 
 pytestmark = pytest.mark.live

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stentor_stt.errors import ModelNotFound
-from stentor_stt.models import ModelHere, ModelShelf, PackagedModel, Source, canonical, hub_cache_folder
+from stentor_common.shelf import ModelHere, ModelNotFound, ModelShelf, PackagedModel, Source, hub_cache_folder
+from stentor_stt.models import canonical, whisper_models, whisper_shelf
 
 PARTS = (b"first half ", b"second half")
 PIP = "pip install toy-model-1==1.0 toy-model-2==1.0"
@@ -48,7 +48,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> ModelShelf:
-    return ModelShelf(tmp_path / "data", hub_cache=tmp_path / "hub", packaged=(toy(), whole()))
+    return ModelShelf(whisper_models((toy(), whole())), tmp_path / "data", tmp_path / "hub")
 
 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path, shelf: ModelShelf) -> None:
@@ -104,7 +104,7 @@ def test_what_a_killed_process_left_half_done_is_thrown_away(shelf: ModelShelf) 
 def test_damaged_packages_are_refused_with_the_command_that_mends_them(
     tmp_path: Path, model: PackagedModel
 ) -> None:
-    shelf = ModelShelf(tmp_path / "data", packaged=(model,))
+    shelf = ModelShelf(whisper_models((model,)), tmp_path / "data")
 
     with pytest.raises(ModelNotFound, match=r"damaged.*pip install.*--force-reinstall"):
         shelf.locate(model.name)
@@ -160,7 +160,7 @@ def test_offline_a_hub_model_is_missing_and_a_folder_is_offered(shelf: ModelShel
 
 def test_a_missing_package_is_named_with_its_command(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=f"run `{PIP}`"):
-        ModelShelf(tmp_path, packaged=(toy(),)).locate("toy")
+        ModelShelf(whisper_models((toy(),)), tmp_path).locate("toy")
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(shelf: ModelShelf) -> None:
@@ -222,6 +222,6 @@ def test_the_hub_cache_is_where_the_hub_library_has_it(environment: dict[str, st
 @pytest.mark.models
 @pytest.mark.parametrize("name", ["whisper-base", "whisper-tiny.en"])
 def test_the_real_packages_pass_their_checksum(tmp_path: Path, name: str) -> None:
-    folder = ModelShelf(tmp_path).locate(name)
+    folder = whisper_shelf(tmp_path).locate(name)
 
     assert {"model.bin", "config.json", "tokenizer.json"} <= {file.name for file in folder.iterdir()}

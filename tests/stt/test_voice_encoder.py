@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from stentor_stt.errors import ModelNotFound
+from stentor_common.shelf import ModelNotFound
 from stentor_stt.sound import SAMPLE_RATE, Sound
 from stentor_stt.voices import weights
 from stentor_stt.voices.encoder import VoiceEncoder

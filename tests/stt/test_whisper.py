@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from stentor_common.shelf import ModelNotFound
 from stentor_stt.engines import EngineSettings, Heard, Piece
 from stentor_stt.engines.whisper import WhisperEngine
-from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
+from stentor_stt.errors import TaskNotOffered, UnknownLanguage
 from stentor_stt.options import Options, Task
 from stentor_stt.sound import SAMPLE_RATE, Sound, milliseconds
 from stentor_stt.transcript import Flag, Word

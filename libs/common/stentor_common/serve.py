@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from stentor_common.catalog import REPORT_SECONDS, OfferRepository
 from stentor_common.db import DatabaseUnavailable
+from stentor_common.desk import attended
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
 from stentor_common.sockets import SocketMemory, bounded_by
@@ -38,7 +39,7 @@ async def stopped_by_signals(runtime: Runtime) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIterator[None]:
-    """Upkeep, webhooks and reports to the catalog, while the block lasts."""
+    """Upkeep, webhooks, the desks and reports to the catalog, while the block lasts."""
     process_id = runtime.process_id
     deliverers = [Deliverer(runtime, service) for service in services if service.handlers]
     sweeps = [
@@ -51,7 +52,7 @@ async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIter
         asyncio.create_task(_report_offers(runtime, services), name="offers"),
     ]
     try:
-        async with delivering(runtime, deliverers):
+        async with attended(runtime, services), delivering(runtime, deliverers):
             yield
     finally:
         for task in tasks:

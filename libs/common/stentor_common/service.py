@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic_settings import BaseSettings
 
 from stentor_common.catalog import Offer
+from stentor_common.desk import DeskAnswer
 from stentor_common.engine_room import EngineRoom
 from stentor_common.jobs.deferred import Whole
 from stentor_common.jobs.run import JobRun
@@ -60,6 +61,8 @@ class Service:
     """Its models by that name, as they are in the memory of a worker."""
     answerers: Mapping[str, Answerer] = field(default_factory=dict)
     """By the queue that its workers answer questions on."""
+    desk: Mapping[str, DeskAnswer] = field(default_factory=dict)
+    """Questions of other services that its processes answer, see `stentor_common.desk`."""
     resources: Sequence[object] = ()
     """What its routes ask for by type, beside settings: `stentor_common.requests.resource_of`."""
     start: Callable[[Runtime], Awaitable[None]] | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import String, Uuid, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from stentor_common import uploads
 from stentor_common.db import Base, UtcDateTime
 from stentor_common.jobs.upkeep import UpkeepRepository
 from stentor_common.queue import Message, QueueUnavailable
@@ -46,6 +47,7 @@ def job_sweeps(runtime: Runtime) -> list[Sweep]:
         Sweep("jobs", runtime.settings.sweep_seconds, sweep_jobs),
         Sweep("job-counts", 15, count_active, stand_down=forget_counts),
         Sweep("expired-jobs", 60, expire_jobs),
+        Sweep("uploads", 60, uploads.sweep),
         Sweep("rate-counters", 300, lambda runtime: purge_counters(runtime.db)),
     ]
 

@@ -14,8 +14,12 @@ TABLE_MODULES = (
     "stentor_common.catalog",
     "stentor_common.wishes",
     "stentor_common.webhooks.table",
+    "stentor_common.uploads.table",
     "stentor_auth.tables",
     "stentor_stt.tables",
+    "stentor_tts.tables",
+    "stentor_summarize.tables",
+    "stentor_pipelines.tables",
 )
 
 

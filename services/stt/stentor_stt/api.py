@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from stentor_common import uploads
 from stentor_common.errors import Conflict
 from stentor_common.jobs.api import events
 from stentor_common.jobs.cancel import cancel
@@ -17,8 +18,8 @@ from stentor_common.jobs.table import Job, JobState
 from stentor_common.jobs.watch import wait_finished
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_base, settings_of
 from stentor_common.runtime import Runtime
-from stentor_stt import intake, subtitles, uploads
-from stentor_stt.repository import UploadRepository
+from stentor_common.uploads import UploadRepository
+from stentor_stt import intake, subtitles
 from stentor_stt.schemas import (
     TranscriptionList,
     TranscriptionRequest,
@@ -181,8 +182,8 @@ async def follow_transcription(runtime: RuntimeDep, job: FollowedDep) -> AsyncIt
 async def create_upload(request: Request, runtime: RuntimeDep, caller: WriterDep) -> UploadView:
     """Store a recording for later requests, as field `file` of a multipart form."""
     await runtime.throttle.count_upload(caller)
-    form = await intake.read_form(request, runtime, caller, file_names=("file", "audio"))
-    return upload_view(intake.needed(form), public_base(request))
+    form = await uploads.read_form(request, runtime, caller, file_names=("file", "audio"))
+    return upload_view(uploads.needed(form), public_base(request))
 
 
 @router.get("/uploads/{upload_id}", response_class=StreamingResponse)

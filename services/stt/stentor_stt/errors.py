@@ -11,7 +11,6 @@ BadInput
 ├── UnknownLanguage         the model does not know the language
 └── TaskNotOffered          the model cannot do the task (an English-only model asked to translate)
 Unavailable
-├── ModelNotFound           the weights are not on this machine
 └── DecoderLost             the processes that decode are gone, through no fault of the recording
 """
 
@@ -74,11 +73,6 @@ class UnknownLanguage(BadInput):
 
 class TaskNotOffered(BadInput):
     code = "task_not_offered"
-
-
-class ModelNotFound(Unavailable):
-    code = "model_not_found"
-    retryable = False
 
 
 class DecoderLost(Unavailable):

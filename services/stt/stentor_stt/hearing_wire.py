@@ -15,10 +15,11 @@ from stentor_common.carried_errors import as_raised, told
 from stentor_common.engine_room import NoRoom
 from stentor_common.engines import EngineLost, LoadFailed
 from stentor_common.errors import AppError
+from stentor_common.shelf import ModelNotFound
 from stentor_stt.audio import Sound
 from stentor_stt.batching import Hearer
 from stentor_stt.engines import Heard, Piece
-from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
+from stentor_stt.errors import TaskNotOffered, UnknownLanguage
 from stentor_stt.options import Options
 
 LENGTH = struct.Struct(">I")

@@ -16,6 +16,7 @@ from stentor_common.jobs.run import JobRun, Progress
 from stentor_common.jobs.until_stopped import until_stopped
 from stentor_common.runtime import Runtime
 from stentor_common.store import ObjectMissing
+from stentor_common.uploads import store_key
 from stentor_stt.audio import Decoder, Detector, Plan
 from stentor_stt.batching import Hearer
 from stentor_stt.engines import DETECTORS, Heard, Piece
@@ -23,7 +24,6 @@ from stentor_stt.errors import AudioGone
 from stentor_stt.options import Diarization, Options
 from stentor_stt.pieces import JobMemory
 from stentor_stt.settings import SttSettings
-from stentor_stt.tables import store_key
 from stentor_stt.transcript import Transcript
 from stentor_stt.transcriptions import AudioSource, Transcription
 from stentor_stt.voices import Encoder

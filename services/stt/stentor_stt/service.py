@@ -6,7 +6,7 @@ from stentor_common.service import Service
 from stentor_common.settings import Settings
 from stentor_common.sweep import Sweep
 from stentor_common.webhooks import CallbackStyle
-from stentor_stt import api, callbacks, pieces, uploads, vocabulary_api
+from stentor_stt import api, callbacks, pieces, vocabulary_api
 from stentor_stt.audio import Decoder
 from stentor_stt.contracts import octoai, slashml
 from stentor_stt.contracts.aiml import api as aiml
@@ -76,7 +76,8 @@ def build_service(settings: Settings, stt: SttSettings, decoder: Decoder | None 
         error_styles=_error_styles(),
         callbacks=_callbacks(),
         answers=octoai.ANSWERS,
-        sweeps=[Sweep("stt-uploads", 60, uploads.sweep), Sweep("stt-pieces", 60, pieces.sweep)],
+        desk=slashml.DESK,
+        sweeps=[Sweep("stt-pieces", 60, pieces.sweep)],
         offers=lambda: [
             *offers(settings, stt, room, hearer.batchers),
             *vendor_offers(stt.provider_aliases),

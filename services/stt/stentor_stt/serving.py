@@ -11,10 +11,11 @@ from stentor_common.catalog import ModelStatus, Offer
 from stentor_common.engine_room import MIB, EngineRoom
 from stentor_common.engines import Care, EngineSlot, EngineState
 from stentor_common.settings import Settings
+from stentor_common.shelf import ModelShelf, hub_cache_folder
 from stentor_stt.batching import Batcher
-from stentor_stt.engines import ENGINES, IN_PROCESS, Engine, EngineSettings
+from stentor_stt.engines import ENGINES, IN_PROCESS, Engine, EngineSettings, make_engine
 from stentor_stt.engines.hosted import HostedEngine
-from stentor_stt.models import ModelShelf, canonical, hub_cache_folder
+from stentor_stt.models import canonical, whisper_shelf
 from stentor_stt.providers import CAPABILITY, LOCAL
 from stentor_stt.settings import SttSettings
 from stentor_stt.voices import ENCODERS, Encoder
@@ -83,7 +84,7 @@ def offers(
 
 
 def shelf_of(settings: Settings, stt: SttSettings) -> ModelShelf:
-    return ModelShelf(_model_dir(settings, stt), hub_cache=hub_cache_folder(os.environ))
+    return whisper_shelf(_model_dir(settings, stt), hub_cache_folder(os.environ))
 
 
 def _maker(model: str, settings: Settings, stt: SttSettings) -> Callable[[], Engine]:
@@ -100,8 +101,7 @@ def _maker(model: str, settings: Settings, stt: SttSettings) -> Callable[[], Eng
     def make() -> Engine:
         if stt.engine not in IN_PROCESS:
             return HostedEngine(stt.engine, engine_settings)
-        engine: Engine = resolve(ENGINES, stt.engine)(engine_settings)
-        return engine
+        return make_engine(stt.engine, engine_settings)
 
     return make
 

@@ -49,15 +49,16 @@ class SttSettings(BaseSettings):
     """Memory that the models of a process may fill together, in MiB; 0: any. One that does not fit beside
     the others has those unloaded first that are idle longest."""
 
-    batch: int = Field(default=8, ge=1, le=128)
+    batch: int = Field(default=16, ge=1, le=128)
     """Pieces of sound, of whatever jobs, that a model hears at once."""
 
     batch_seconds: float = Field(default=4, gt=0)
     """About how long hearing them may take, by the speed so far: whoever comes new waits so long. Longer
     batches do more in the same time on some machines."""
 
-    piece_seconds: float = Field(default=28, ge=5, le=30)
-    """Most sound that is heard at once; recordings are cut into such pieces, in pauses."""
+    piece_seconds: float = Field(default=15, ge=5, le=30)
+    """Most sound that is heard at once; recordings are cut into such pieces, in pauses. On CPUs long pieces
+    take more time for each second of sound."""
 
     decoder_memory_mib: int = Field(default=512, ge=256)
     """Memory that decoding one recording may take, in MiB. A recording that needs more is refused."""

@@ -11,9 +11,10 @@ import numpy as np
 from stentor_common.adapters import MissingExtra
 from stentor_common.engine_room import EngineRoom
 from stentor_common.engines import Care
+from stentor_common.shelf import ModelNotFound
 from stentor_stt.audio import Cut, Decoder, Detector, Plan, Recording
 from stentor_stt.diarization import SpeakerTracker
-from stentor_stt.errors import ModelNotFound, SpeakerSilent
+from stentor_stt.errors import SpeakerSilent
 from stentor_stt.options import Diarization
 from stentor_stt.sound import Sound
 from stentor_stt.transcript import Transcript

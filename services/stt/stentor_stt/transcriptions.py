@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
+from stentor_common import uploads
 from stentor_common.auth import Caller
 from stentor_common.catalog import OfferRepository
 from stentor_common.errors import BadInput
@@ -15,14 +16,13 @@ from stentor_common.jobs.repository import JobRepository, NewJob, idempotency_ha
 from stentor_common.jobs.results import result_of
 from stentor_common.jobs.submit import submit
 from stentor_common.jobs.table import Job
+from stentor_common.jobs.trace import RequestTrace
 from stentor_common.runtime import Runtime
+from stentor_common.uploads import Upload, UploadRepository
 from stentor_common.webhooks import Callback
-from stentor_stt import uploads
 from stentor_stt.options import Options
 from stentor_stt.providers import choose_model, choose_provider
-from stentor_stt.repository import UploadRepository
 from stentor_stt.settings import SttSettings
-from stentor_stt.tables import Upload
 from stentor_stt.transcript import Transcript
 from stentor_stt.vocabularies import with_vocabulary
 
@@ -95,15 +95,6 @@ class Asked:
     """How long the transcript is kept; None is what the installation does."""
     contract: str = "native"
     notes: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestTrace:
-    """What a request says about itself rather than about the recording."""
-
-    request_id: str = ""
-    idempotency_key: str | None = None
-    fingerprint: str = ""
 
 
 def queue_of(model: str) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 from stentor_common.jobs.schemas import view_fields
 from stentor_common.jobs.table import Job
+from stentor_common.uploads import Upload
 from stentor_stt.schemas import SegmentView, TranscriptionView, UploadView, UtteranceView, WordView
-from stentor_stt.tables import Upload
 from stentor_stt.transcript import Segment, Transcript, Utterance
 from stentor_stt.transcriptions import Transcription
 

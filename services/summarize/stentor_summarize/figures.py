@@ -21,13 +21,18 @@ _SCALES = {
     1e12: "tn|trillion|trillions",
 }
 _SCALE = "|".join(sorted((word for words in _SCALES.values() for word in words.split("|")), key=len, reverse=True))
+_GLUE = "\u0298"
+"""Holds a number and its "million" together."""
+
 _FIGURE = re.compile(
     rf"(?<![\w.])(?P<digits>\d+(?:[.,'’\u00a0\u202f]\d+)*)"  # noqa: RUF001
-    rf"(?:\s?(?P<scale>{_SCALE})\b\.?|(?P<ordinal>st|nd|rd|th|s|er|e|è|º|ª)\b)?"
-    rf"(?P<range>\s?(?:-|–|to|and|or|bis|à|a)\s?(?=\d+(?:[.,]\d+)*\s?(?P<above>{_SCALE})\b))?",  # noqa: RUF001
+    rf"(?:[\s{_GLUE}]?(?P<scale>{_SCALE})\b\.?|(?P<ordinal>st|nd|rd|th|s|er|e|è|º|ª)\b)?"
+    rf"(?P<range>\s?(?:-|–|to|and|or|bis|à|a)\s?(?=\d+(?:[.,]\d+)*[\s{_GLUE}]?(?P<above>{_SCALE})\b))?",  # noqa: RUF001
     re.IGNORECASE,
 )
 _CLOCK = re.compile(r"(?<![\w.:])(\d{1,2})(?::(\d{2}))?(?::\d{2})?\s?([ap])\.?m\b|(?<![\w.:])(\d{1,2}):(\d{2})\b", re.I)
+_SCALED = re.compile(rf"(?<=\d)\s(?=(?:{_SCALE})\b)", re.IGNORECASE)
+_HALF = re.compile(r"\bhalf an? (?=(?:hundred|thousand|million|billion|trillion)\b)", re.I)
 _DOZEN = re.compile(r"\b(?:a|one) dozen\b", re.I)
 _HUNDRED = re.compile(r"\ba (?=(?:hundred|thousand|million|billion)\b)", re.I)
 _LOOSE = {
@@ -107,7 +112,9 @@ def _in_digits(text: str, language: str | None) -> str:
     if known not in WORDED:
         return text
     if known == "en":
-        text = _HUNDRED.sub("one ", _DOZEN.sub("12", text))
+        text = _HUNDRED.sub("one ", _DOZEN.sub("12", _HALF.sub("0.5 ", text)))
+    # Else "million" would become a number of its own.
+    text = _SCALED.sub(_GLUE, text)
     # The library leaves isolated ones and twos, which are often no numbers; two always is one.
     return str(re.sub(rf"\b(?:{_TWO[known]})\b", "2", alpha2digit(text, known), flags=re.IGNORECASE))
 
@@ -121,7 +128,7 @@ def _figure(match: re.Match[str]) -> Figure:
         values |= {value * _scale_of(match["above"]) for value in readings}
     shown = match[0].strip() if not match["range"] else match[0][: match.start("range") - match.start()]
     exact = any(value in _YEARS for value in values) and match["digits"].isdigit()
-    return Figure(shown, frozenset(values), 0 if exact else _significant(match["digits"]))
+    return Figure(shown.replace(_GLUE, " "), frozenset(values), 0 if exact else _significant(match["digits"]))
 
 
 def _clock(match: re.Match[str]) -> Figure:

@@ -11,7 +11,7 @@ from stentor_common.runtime import Runtime
 from stentor_tts.formats import format_named
 from stentor_tts.sounds import Facts
 
-RANGE = re.compile(r"bytes=\s*(?P<first>\d*)\s*-\s*(?P<last>\d*)\s*")
+RANGE = re.compile(r"bytes=\s*(?P<first>\d{0,18})\s*-\s*(?P<last>\d{0,18})\s*")
 
 
 class RangeNotThere(AppError):

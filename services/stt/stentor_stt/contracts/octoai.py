@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from stentor_common import uploads
 from stentor_common.auth import Caller
 from stentor_common.catalog import OfferRepository
 from stentor_common.errors import BadInput
@@ -21,11 +22,11 @@ from stentor_common.inline_files import decoded
 from stentor_common.jobs.answer import completed
 from stentor_common.jobs.deferred import Rendering, respond
 from stentor_common.jobs.table import Job
+from stentor_common.jobs.trace import trace_of
 from stentor_common.jobs.watch import follow
 from stentor_common.problems import Problem, envelope
 from stentor_common.requests import RuntimeDep, WriterDep, public_base
 from stentor_common.runtime import Runtime
-from stentor_stt import intake, uploads
 from stentor_stt.api import SttSettingsDep
 from stentor_stt.languages import language_code
 from stentor_stt.options import Options, Task
@@ -183,7 +184,7 @@ async def _made(
     # Before a file is taken from somebody who may not make a job.
     await runtime.throttle.check_new_job(caller)
     if content_kind(request) == "multipart/form-data":
-        form = await intake.read_form(request, runtime, caller, file_names=FILE_FIELDS)
+        form = await uploads.read_form(request, runtime, caller, file_names=FILE_FIELDS)
         fields, upload = form.fields, form.upload
     else:
         fields, upload = await read_large_json(request, runtime.settings.max_inline_bytes), None
@@ -201,7 +202,7 @@ async def _made(
             contract="octoai",
             notes={"method": method},
         )
-        trace = intake.trace_of(request, wanted.model_dump() | {"url": url, "file": upload and upload.sha256})
+        trace = trace_of(request, wanted.model_dump() | {"url": url, "file": upload and upload.sha256})
     except BaseException:
         await uploads.discard(runtime, upload)
         raise

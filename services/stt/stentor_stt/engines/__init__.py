@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from stentor_common.adapters import Adapter
+from stentor_common.adapters import Adapter, resolve
 from stentor_stt.decoder.wire import Detector
 from stentor_stt.options import Options
 from stentor_stt.transcript import Segment
@@ -103,3 +103,9 @@ class Engine(Protocol):
 
     def unload(self) -> None:
         """Give the memory back; nobody may be using it. `load` brings the model again."""
+
+
+def make_engine(name: str, settings: EngineSettings) -> Engine:
+    """The engine of that name in ENGINES, not loaded. Raises what `resolve` raises."""
+    engine: Engine = resolve(ENGINES, name)(settings)
+    return engine

@@ -12,11 +12,12 @@ import ctranslate2
 import faster_whisper
 from faster_whisper.utils import download_model
 
+from stentor_common.shelf import ModelNotFound, hub_cache_folder
 from stentor_stt.engines import EngineSettings, Heard, Piece
 from stentor_stt.engines.whisper_hearing import hear
 from stentor_stt.engines.whisper_model import WhisperModel
-from stentor_stt.errors import ModelNotFound, TaskNotOffered, UnknownLanguage
-from stentor_stt.models import ModelShelf, canonical, folder_advice, hub_cache_folder
+from stentor_stt.errors import TaskNotOffered, UnknownLanguage
+from stentor_stt.models import WHISPER, canonical, whisper_shelf
 from stentor_stt.options import Options, Task
 
 
@@ -74,7 +75,7 @@ class WhisperEngine:
 
 
 def _opened(settings: EngineSettings) -> Any:
-    shelf = ModelShelf(settings.data_dir, hub_cache=hub_cache_folder(os.environ))
+    shelf = whisper_shelf(settings.data_dir, hub_cache_folder(os.environ))
     folder = shelf.locate(settings.model, download=None if settings.offline else _download)
     device = settings.device
     if device == "auto":
@@ -100,5 +101,5 @@ def _download(hub_name: str) -> Path:
     except (OSError, ValueError) as error:
         raise ModelNotFound(
             f"model {hub_name} could not be fetched from the model hub; check the name and the network, "
-            f"or {folder_advice(hub_name)}"
+            f"or {WHISPER.folder_advice(hub_name)}"
         ) from error

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from stentor_stt.errors import ModelNotFound
+from stentor_common.shelf import ModelNotFound
 
 Weights: TypeAlias = Mapping[str, npt.NDArray[np.float32]]
 

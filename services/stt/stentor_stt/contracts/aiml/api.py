@@ -11,17 +11,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from stentor_common import uploads
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput
 from stentor_common.forms import checked, content_kind, read_fields
 from stentor_common.jobs.answer import finished
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.table import Job
+from stentor_common.jobs.trace import trace_of
 from stentor_common.multipart import Part
 from stentor_common.problems import Problem
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep
 from stentor_common.runtime import Runtime
-from stentor_stt import intake, uploads
+from stentor_common.uploads import Upload
 from stentor_stt.api import SttSettingsDep
 from stentor_stt.contracts.aiml import answer
 from stentor_stt.contracts.aiml.options import (
@@ -33,7 +35,6 @@ from stentor_stt.contracts.aiml.options import (
     served_model,
 )
 from stentor_stt.settings import SttSettings
-from stentor_stt.tables import Upload
 from stentor_stt.transcriptions import KIND, Asked, create, transcript_of
 
 PREFIX = "/v1/stt"
@@ -115,7 +116,7 @@ async def _made(request: Request, runtime: Runtime, caller: Caller, settings: St
             raise BadInput("send either url or a file, not both", param="url")
         wanted = checked(AimlRequest if upload is None else AimlOptions, fields)
         asked = _asked(wanted, settings, upload)
-        trace = intake.trace_of(request, {**fields, "file": upload.sha256 if upload else ""})
+        trace = trace_of(request, {**fields, "file": upload.sha256 if upload else ""})
     except BaseException:
         await uploads.discard(runtime, upload)
         raise
@@ -140,7 +141,7 @@ async def _read(
         texts.setdefault(name, []).append(await part.text())
         return True
 
-    form = await intake.read_form(
+    form = await uploads.read_form(
         request, runtime, caller, file_names=("audio", "file"), lists=WORD_LISTS, take=take
     )
     return {**form.fields, **texts}, form.upload

@@ -15,22 +15,24 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, Field
 
+from stentor_common import uploads
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput
 from stentor_common.jobs.repository import JobRepository, Page
 from stentor_common.jobs.table import Job, JobState
+from stentor_common.jobs.trace import RequestTrace
 from stentor_common.jobs.watch import wait_finished
 from stentor_common.problems import Problem
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_base
 from stentor_common.runtime import Runtime
 from stentor_common.webhooks import CallbackStyle
 from stentor_common.webhooks.repository import WebhookRepository
-from stentor_stt import subtitles, uploads
+from stentor_stt import subtitles
 from stentor_stt.api import SttSettingsDep
 from stentor_stt.contracts.assemblyai import answer
 from stentor_stt.contracts.assemblyai.options import STYLE, TranscriptRequest
 from stentor_stt.transcript import Transcript
-from stentor_stt.transcriptions import KIND, Asked, RequestTrace, Transcription, create, forget, transcript_of
+from stentor_stt.transcriptions import KIND, Asked, Transcription, create, forget, transcript_of
 from stentor_stt.views import upload_url
 
 PREFIX = "/v2"

@@ -10,18 +10,19 @@ from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from starlette.datastructures import QueryParams
 
+from stentor_common import uploads
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput
 from stentor_common.forms import checked, content_kind, read_large_json
+from stentor_common.jobs.trace import RequestTrace, trace_of
 from stentor_common.runtime import Runtime
+from stentor_common.uploads import Upload
 from stentor_common.webhooks import Callback
-from stentor_stt import intake, uploads
 from stentor_stt.contracts.deepgram.options import ListenOptions
 from stentor_stt.models import canonical
 from stentor_stt.raw_sound import ENCODINGS, RawSound, as_wav
 from stentor_stt.settings import SttSettings
-from stentor_stt.tables import Upload
-from stentor_stt.transcriptions import Asked, RequestTrace
+from stentor_stt.transcriptions import Asked
 
 STYLE = "deepgram"
 
@@ -111,7 +112,7 @@ async def read(
     named, upload = await _recording(request, runtime, caller, options)
     sha256 = upload.sha256 or "" if upload else ""
     try:
-        trace = intake.trace_of(request, {**query, "url": named, "sha256": sha256})
+        trace = trace_of(request, {**query, "url": named, "sha256": sha256})
     except BadInput:
         await uploads.discard(runtime, upload)
         raise

@@ -9,18 +9,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from stentor_common import uploads
 from stentor_common.deepspeech_words import told
 from stentor_common.errors import BadInput
 from stentor_common.forms import content_kind
 from stentor_common.jobs.answer import finished
+from stentor_common.jobs.trace import RequestTrace
 from stentor_common.problems import Problem
 from stentor_common.requests import RuntimeDep, WriterDep
-from stentor_stt import intake, uploads
 from stentor_stt.api import SttSettingsDep
 from stentor_stt.contracts.deepspeech import socket
 from stentor_stt.contracts.deepspeech.text import MISSING, answer, hotwords
 from stentor_stt.options import Options
-from stentor_stt.transcriptions import Asked, RequestTrace, create
+from stentor_stt.transcriptions import Asked, create
 
 PREFIX = "/api/v1/stt"
 
@@ -54,7 +55,7 @@ async def transcribe_form(
         raise BadInput(MISSING, param="audio")
     # Before gigabytes are taken from somebody who may not make a job.
     await runtime.throttle.check_new_job(caller)
-    form = await intake.read_form(request, runtime, caller, file_names=("audio",), lists=())
+    form = await uploads.read_form(request, runtime, caller, file_names=("audio",))
     try:
         if form.upload is None:
             raise BadInput(MISSING, param="audio")

@@ -10,17 +10,18 @@ from typing import Any, Self
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from stentor_common import uploads
 from stentor_common.auth import Caller, Scope
 from stentor_common.errors import AppError, BadInput
 from stentor_common.jobs.answer import ClientGone, finished
+from stentor_common.jobs.trace import RequestTrace
 from stentor_common.requests import RuntimeDep, VisitorDep, get_caller, identified
 from stentor_common.runtime import Runtime
-from stentor_stt import uploads
 from stentor_stt.api import SttSettingsDep
 from stentor_stt.contracts.deepspeech.text import MISSING, answer, check_count, hotwords
 from stentor_stt.options import Options
 from stentor_stt.settings import SttSettings
-from stentor_stt.transcriptions import Asked, RequestTrace, create
+from stentor_stt.transcriptions import Asked, create
 
 WAIT_SECONDS = 3600
 """For the file, which comes as one message however long that takes."""

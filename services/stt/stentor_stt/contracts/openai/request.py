@@ -7,16 +7,17 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
+from stentor_common import uploads
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput
 from stentor_common.forms import checked, content_kind
 from stentor_common.inline_files import decoded
+from stentor_common.jobs.trace import RequestTrace, trace_of
 from stentor_common.multipart import Part
 from stentor_common.runtime import Runtime
-from stentor_stt import intake, uploads
+from stentor_common.uploads import Upload
 from stentor_stt.contracts.openai.form import MOST_KNOWN, NAMES, REFERENCES, AudioForm
-from stentor_stt.tables import Upload
-from stentor_stt.transcriptions import Asked, RequestTrace
+from stentor_stt.transcriptions import Asked
 
 STAND_INS = frozenset(
     {
@@ -67,12 +68,12 @@ async def read(request: Request, runtime: Runtime, caller: Caller, kind: type[F]
     await runtime.throttle.check_new_job(caller)
     upload, references = None, _References(runtime, caller)
     try:
-        sent = await intake.read_form(
+        sent = await uploads.read_form(
             request, runtime, caller, file_names=("file",), lists=LISTS, take=references.take
         )
         upload = sent.upload
         form = checked(kind, _given(sent.fields))
-        return _sent(request, form, intake.needed(sent), references.uploads)
+        return _sent(request, form, uploads.needed(sent), references.uploads)
     except BaseException:
         await uploads.discard(runtime, upload, *references.uploads)
         raise
@@ -88,7 +89,7 @@ def _sent(request: Request, form: F, upload: Upload, references: list[Upload]) -
         contract="openai",
     )
     files = [each.sha256 for each in (upload, *references)]
-    return Sent(form, asked, intake.trace_of(request, {**form.model_dump(), "files": files}))
+    return Sent(form, asked, trace_of(request, {**form.model_dump(), "files": files}))
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class DateRules:
                 rf"(?<!\w)(?P<day>{'|'.join(_SHORT_DAYS)})(?:\.(?=\s?[-–,]|\s(?:{MONTH}|\d))|(?=,\s(?:{MONTH}|\d)))",  # noqa: RUF001
                 lambda match: DAYS[_SHORT_DAYS[match["day"]]],
             ),
+            rule(r"(?<!\w)(?P<day>Tues?|Thu|Thurs?|Fri)\.", lambda match: DAYS[_SHORT_DAYS[match["day"]]]),
             rule(rf"(?<!\w)(?P<month>(?:{'|'.join(_abbreviated())})\.)", self._alone),
             rule(r"(?<!\w)(?P<year>\d{1,4})\s?(?P<era>BCE|BC|CE|AD|B\.C\.E?\.?|A\.D\.)(?!\w)", _era),
             rule(r"(?<!\w)AD\s(?P<year>\d{1,4})(?!\w)", lambda match: f"A D {year(match['year'])}"),

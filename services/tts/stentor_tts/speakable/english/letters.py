@@ -70,7 +70,8 @@ def _capitals(match: Match) -> str | None:
         return word.lower() if len(word) > 1 and word not in _SAID else None
     if not is_spelled(word):
         return None
-    return spell(word) + ending.replace("’", "'")  # noqa: RUF001
+    # Several of them sound like what belongs to one.
+    return spell(word) + ("'s" if ending else "")
 
 
 def _dotted(match: Match) -> str:

@@ -100,6 +100,10 @@ _PHRASES = {
     "aka": "also known as",
     "I/O": "I O",
     "c/o": "care of",
+    "C++": "C plus plus",
+    "C#": "C sharp",
+    "F#": "F sharp",
+    ".NET": "dot net",
 }
 _BEFORE_NUMBERS = {
     "No": "number",
@@ -158,7 +162,7 @@ def _at_end(match: Match) -> str:
 
 def _street(match: Match, *, title: str, way: str) -> str:
     """Saint before a name, Street after one; Doctor and Drive alike."""
-    named = re.search(r"(?:[A-Z]\w+|\d(?:st|nd|rd|th))\s$", match.string[: match.start()])
+    named = re.search(r"(?:[A-Z][\w'’]+|\d(?:st|nd|rd|th))\s$", match.string[: match.start()])
     names = re.match(r"\s[A-Z]", match.string[match.end() :])
     first = not match.string[: match.start()].strip()
     if names and (not named or first):
@@ -176,6 +180,7 @@ def _of_numbers(table: dict[str, str], match: Match) -> str:
 
 def rules() -> list[Rule]:
     phrases = "|".join(re.escape(each) for each in sorted(_PHRASES, key=len, reverse=True))
+    rulers, counted = (names.replace(" ", r"\s") for names in (_RULERS, _COUNTED))
     return [
         rule(rf"(?<![\w./])(?P<word>(?i:{phrases}))(?!\w)", _phrase),
         rule(r"(?<!\w)St\.", partial(_street, title="Saint", way="Street")),
@@ -189,10 +194,10 @@ def rules() -> list[Rule]:
         ),
         rule(r"(?<!\w)(?P<word>Mr|Mrs|Ms)(?=\s[A-Z])", lambda match: _ALWAYS[match["word"]]),
         rule(rf"(?<!\w)(?P<word>vs|etc)(?!\w)", partial(_of_numbers, _ALWAYS)),
-        rule(rf"(?<!\w)(?P<name>{_RULERS})\s(?P<numeral>(?!I(?![IVX])){_ROMAN})(?!\w)", _ruler),
-        rule(rf"(?<!\w)(?P<name>{_RULERS})\s(?P<numeral>I)(?=,|;|$|'s|\sof\s|\sand\s|\swas\s)", _ruler),
+        rule(rf"(?<!\w)(?P<name>{rulers})\s(?P<numeral>(?!I(?![IVX])){_ROMAN})(?!\w)", _ruler),
+        rule(rf"(?<!\w)(?P<name>{rulers})\s(?P<numeral>I)(?=,|;|$|'s|\sof\s|\sand\s|\swas\s)", _ruler),
         rule(
-            rf"(?<!\w)(?P<name>{_COUNTED})\s(?P<numeral>{_ROMAN})(?!\w)",
+            rf"(?<!\w)(?P<name>{counted})\s(?P<numeral>{_ROMAN})(?!\w)",
             lambda match: f"{match['name'].replace('Vol.', 'Volume')} {cardinal(roman(match['numeral']))}",
         ),
     ]

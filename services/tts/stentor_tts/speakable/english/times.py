@@ -39,7 +39,7 @@ def telephone(text: str) -> str:
 
 
 def rules() -> list[Rule]:
-    zone = rf"(?:\s?(?P<zone>{_ZONES}|Z(?!\w)|[+-]\d\d:\d\d))?"
+    zone = rf"(?:\s?(?P<zone>{_ZONES}|Z(?!\w))|(?<=\d\d:\d\d:\d\d)[+-]\d\d:\d\d)?"
     return [
         rule(rf"{_START}{_CLOCK}(?:\s?{_HALF})?{zone}(?![\w:]|\.\d){_UNTIL}", _clock),
         rule(
@@ -67,7 +67,7 @@ def _clock(match: Match) -> str | None:
     said = clock(int(match["hour"]), int(match["minute"]), int(second) if second else None, half)
     if zone := match["zone"]:
         letters = "U T C" if zone in ("Z", "UTC") else " ".join(zone)
-        said += f" {letters}" if zone[0] not in "+-" else ""
+        said += f" {letters}"
     return said + (" to " if match["until"] else _stop(match, half))
 
 

@@ -26,6 +26,8 @@ def _token(text: str) -> str:
         return cardinal(text) if len(text) <= 2 and text[0] != "0" else digits(text)
     if not text.isalpha():
         return " ".join(_token(part) for part in re.findall(r"[A-Za-z]+|\d+", text)) or text
+    if text.lower() in _WORDS:
+        return text
     return spell(text) if len(text) <= 4 and is_spelled(text.upper()) and _hard(text) else text
 
 

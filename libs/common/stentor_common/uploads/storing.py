@@ -1,4 +1,4 @@
-"""Recordings sent to us: streamed into the store, counted on the way, deleted when their time is over."""
+"""Files sent to us: streamed into the store, counted on the way, deleted when their time is over."""
 
 import hashlib
 import uuid
@@ -8,8 +8,8 @@ from datetime import timedelta
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput, TooLarge
 from stentor_common.runtime import Runtime
-from stentor_stt.repository import UploadRepository
-from stentor_stt.tables import Upload
+from stentor_common.uploads.repository import UploadRepository
+from stentor_common.uploads.table import Upload
 
 FILENAME_CHARACTERS = 255
 PIECE_BYTES = 1024 * 1024
@@ -38,7 +38,7 @@ async def receive(
     upload = Upload(
         id=uuid.uuid4(),
         owner_id=caller.user_id,
-        filename=(filename or "audio")[-FILENAME_CHARACTERS:],
+        filename=(filename or "file")[-FILENAME_CHARACTERS:],
         created_at=now,
         expires_at=now + timedelta(hours=runtime.settings.upload_retention_hours),
     )

@@ -6,11 +6,29 @@ from typing import Any, Self, TypeAlias
 
 from stentor_common.errors import AppError
 
+MAKE = "make"
+"""The first call: makes the engine, of a factory `module:name` and its arguments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    number: int
     method: str
     arguments: tuple[Any, ...]
+    in_parts: bool = False
+    """The method is a generator: each of its values is a Part of its own, then None ends them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nobody reads further parts of a call."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +61,4 @@ class Failure:
 
 
 Answer: TypeAlias = Any
-"""What the method returned, or a Failure."""
+"""What the method returned, a Part of it, or a Failure."""
