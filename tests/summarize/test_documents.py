@@ -159,17 +159,24 @@ async def test_lines_of_a_pdf_become_paragraphs_without_what_is_on_every_page(pa
     pages = [
         lines(
             "Harbour Board, annual report",
-            f"This sentence of chapter {number} goes on over the end of its line, as a well-",
-            "kept text does, and it ends here.",
-            "- 4 -",
+            f"{ship} came in",
+            f"The {ship} goes on over the end of its line, as a well",
+            f"kept text about the {ship} does, and like every long re-",
+            f"port it ends. So much of the {ship}, which",
+            "nobody has seen since.",
+            f"- {number} -",
         )
-        for number in ("one", "two", "three")
+        for number, ship in enumerate(("Tern", "Plover", "Curlew"), 4)
     ]
     found = await read(path, pdf_of(pages), "report.pdf")
     assert found.pages == 3
-    assert found.text.count("goes on over the end of its line, as a wellkept text does, and it ends here.") == 3
+    assert found.text.split("\n\n")[:2] == [
+        "Tern came in",
+        "The Tern goes on over the end of its line, as a well kept text about the Tern does, and like every long "
+        "report it ends. So much of the Tern, which nobody has seen since.",
+    ]
     assert "annual report" not in found.text
-    assert "- 4 -" not in found.text
+    assert "- 5 -" not in found.text
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
@@ -261,9 +268,10 @@ async def test_entities_of_a_word_file_are_not_expanded(path: Path, entity: str)
 
     try:
         found = await read(path, altered(WORD, "word/document.xml", change), "a.docx")
-    except DocumentDamaged:
+    except DocumentUnreadable:
         return
-    assert found.text.strip() == PROSE
+    assert "haha" not in found.text
+    assert "root:" not in found.text
 
 
 async def test_an_archive_that_unpacks_to_too_much_is_refused(path: Path) -> None:
@@ -326,14 +334,24 @@ def slow(path: Path) -> Path:
     return path
 
 
+def limits_of(process: psutil.Process) -> dict[str, tuple[int, int]]:
+    """Soft and hard limits by the names that Linux gives them; those that do not limit are left out."""
+    found = Path(f"/proc/{process.pid}/limits").read_text().splitlines()[1:]
+    fields = {line[:26].strip(): line[26:].split() for line in found}
+    return {
+        name: (int(soft), int(hard))
+        for name, (soft, hard, *_) in fields.items()
+        if "unlimited" not in (soft, hard)
+    }
+
+
 async def reader_process(before: set[int]) -> psutil.Process:
     """The one that was started since then, once it has given up what it does not need."""
 
     async def confined() -> psutil.Process | None:
         found = [each for each in psutil.Process().children() if each.pid not in before]
-        if found and found[0].rlimit(psutil.RLIMIT_NOFILE) == (0, 0):
-            return found[0]
-        return None
+        # The last of the limits that it takes upon itself.
+        return found[0] if found and "Max address space" in limits_of(found[0]) else None
 
     found = await eventually(confined)
     assert found
@@ -353,9 +371,9 @@ async def test_the_process_that_reads_has_no_secrets_and_few_rights(
     reading = asyncio.create_task(Extractor(Bounds()).text(slow, "a.pdf"))
     process = await reader_process(before)
     assert "do not tell" not in str(process.environ())
-    assert process.rlimit(psutil.RLIMIT_NPROC) == (0, 0)
-    assert process.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
-    assert process.rlimit(psutil.RLIMIT_DATA)[1] == Bounds().memory_mib * 1024 * 1024
+    limits = limits_of(process)
+    assert {limits[f"Max {name}"] for name in ("open files", "processes", "file size")} == {(0, 0)}
+    assert limits["Max data size"] == (Bounds().memory_mib * 1024**2,) * 2
     reading.cancel()
     await asyncio.wait([reading])
 

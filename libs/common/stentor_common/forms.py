@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from stentor_common.errors import BadInput, TooLarge
-from stentor_common.multipart import parts
+from stentor_common.multipart import FIELD_BYTES, parts
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -21,16 +21,24 @@ def content_kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_fields(request: Request) -> Mapping[str, Any]:
-    """The fields of a body that holds no file; a repeated one becomes a list. Raises BadInput."""
+async def read_fields(request: Request, max_bytes: int | None = None) -> Mapping[str, Any]:
+    """The fields of a body that holds no file; a repeated one becomes a list.
+
+    Routes that take long texts say how long a body may be. Raises BadInput, TooLarge.
+    """
     kind = content_kind(request)
     if kind == "multipart/form-data":
         sent = [
-            (part.name, await part.text())
+            (part.name, await part.text(max_bytes or FIELD_BYTES))
             async for part in parts(request.stream(), request.headers["content-type"])
         ]
         return _gathered(sent)
-    body = await request.body()
+    body = await request.body() if max_bytes is None else await _bounded(request, max_bytes)
+    # A long one takes long enough to keep others waiting.
+    return await asyncio.to_thread(_fields_in, body, kind)
+
+
+def _fields_in(body: bytes, kind: str) -> Mapping[str, Any]:
     if kind == "application/json" or body[:1] in (b"{", b"["):
         return _json_object(body)
     try:
@@ -41,13 +49,9 @@ async def read_fields(request: Request) -> Mapping[str, Any]:
 
 async def read_large_json(request: Request, max_bytes: int) -> Mapping[str, Any]:
     """The object of a body that may hold a file, written as text. Raises BadInput, TooLarge."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise TooLarge(f"the request body is larger than {max_bytes} bytes, the limit for JSON here")
+    body = await _bounded(request, max_bytes)
     # Long enough to keep others waiting.
-    return await asyncio.to_thread(_json_object, bytes(body))
+    return await asyncio.to_thread(_json_object, body)
 
 
 def checked(model: type[M], fields: Mapping[str, Any]) -> M:
@@ -58,6 +62,15 @@ def checked(model: type[M], fields: Mapping[str, Any]) -> M:
         # Without what was sent: it may be a password.
         wrong = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in wrong]) from None
+
+
+async def _bounded(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLarge(f"the request body is larger than {max_bytes} bytes, the limit here")
+    return bytes(body)
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

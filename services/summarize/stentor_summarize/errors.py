@@ -15,7 +15,6 @@ BadInput
 Conflict
 └── TranscriptNotReady      a transcription that is to be summarized has no text, or none yet
 Unavailable
-├── ModelNotFound           the weights are not on this machine
 ├── ReaderMissing           the library that reads such documents is not installed
 └── ReaderLost              reading a document was ended from outside, through no fault of it
 """
@@ -40,11 +39,6 @@ class InstructionsTooLong(BadInput):
             f"the instructions take {tokens} tokens and this model has room for {limit}; shorten them",
             param="instructions",
         )
-
-
-class ModelNotFound(Unavailable):
-    code = "model_not_found"
-    retryable = False
 
 
 class TextTooLong(BadInput):

@@ -237,7 +237,7 @@ class _Run:
         for start in range(0, len(passages), step):
             some = passages[start : start + step]
             async with self._turn:
-                found += await self._followed(self._engine.digest(some, wanted, last=last), counted=counted)
+                found += await self._followed(self._engine.digest(some, wanted, last), counted=counted)
         return found
 
     async def _followed(

@@ -18,12 +18,11 @@ from stentor_common.errors import BadInput
 class TextTooLong(BadInput):
     code = "text_too_long"
 
-    def __init__(self, length: int, most: int, *, param: str = "text") -> None:
+    def __init__(self, most: int, length: int | None = None) -> None:
+        long = f"has {length} characters" if length else "is too long"
         super().__init__(
-            f"the text has {length} characters, and at most {most} are taken here; send it in parts",
-            param=param,
+            f"the text {long}, and at most {most} characters are taken here; send it in parts", param="text"
         )
-        self.length, self.most = length, most
 
 
 class TextGone(BadInput):

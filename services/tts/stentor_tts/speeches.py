@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 
@@ -12,10 +12,10 @@ from stentor_common.auth import Caller
 from stentor_common.jobs.repository import JobRepository, NewJob, idempotency_hash
 from stentor_common.jobs.submit import submit
 from stentor_common.jobs.table import Job
+from stentor_common.jobs.trace import RequestTrace
 from stentor_common.runtime import Runtime
-from stentor_common.uploads import RequestTrace, UploadRepository, discard, in_pieces, receive
+from stentor_common.uploads import Upload, UploadRepository, discard, in_pieces, receive
 from stentor_common.uploads import delete as delete_uploads
-from stentor_common.uploads.tables import Upload
 from stentor_common.webhooks import Callback
 from stentor_tts import sounds
 from stentor_tts.errors import TextTooLong
@@ -27,6 +27,9 @@ from stentor_tts.sounds import Facts
 from stentor_tts.voices import Voice, VoiceCatalog, plain_language
 
 KIND = "tts.speak"
+
+MAKING = 1
+"""Another number when the same request would sound otherwise than before: what is cached serves no more."""
 
 INLINE_CHARACTERS = 8_000
 """A longer text is stored as an upload: rows stay quick to read."""
@@ -203,9 +206,17 @@ async def script_for(text: str, manner: Manner) -> Script:
     return await asyncio.to_thread(script_of, text, markup=manner.markup, language=manner.language)
 
 
+def cache_key(owner_id: uuid.UUID | None, manner: Manner, voice: Voice, script: Script) -> str:
+    """The same for requests whose sound is the same. Each user has his own cache: nobody learns from it what
+    others have had spoken."""
+    parts = [astuple(part) for part in script]
+    heard = (voice.engine, voice.model, voice.engine_voice, manner.language, manner.speed)
+    return sounds.hashed(MAKING, str(owner_id), heard, manner.format, manner.sample_rate, manner.words, parts)
+
+
 def need_length(text: str, most: int) -> None:
     if len(text) > most:
-        raise TextTooLong(len(text), most)
+        raise TextTooLong(most, len(text))
 
 
 async def _check_text(runtime: Runtime, settings: TtsSettings, asked: Asked, manner: Manner) -> None:

@@ -12,17 +12,17 @@ import sys
 import threading
 from contextlib import closing
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeAlias
 
 from stentor_common.hosting.pipe import MAKE, Answer, Call, Failure, Part, Stop
+
+Connected: TypeAlias = "Connection[Answer, Call | Stop]"
 
 NICENESS = 5
 """Others go first when all cores are busy: answering a probe takes the model no time, but the probe would
 wait behind the model."""
 
 SET_PARENT_DEATH_SIGNAL = 1
-
-Connected = Connection[Answer, Call | Stop]
 
 
 def main(pipe: int, parent: int) -> None:
@@ -40,7 +40,7 @@ def main(pipe: int, parent: int) -> None:
 class _Host:
     """Runs calls, one after the other, in the main thread."""
 
-    def __init__(self, connection: Connected) -> None:
+    def __init__(self, connection: "Connected") -> None:
         self._connection = connection
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopped = -1

@@ -1,7 +1,6 @@
 """Where live sessions are let in: no more at a time than this process serves and each caller may have."""
 
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from fastapi import Depends
 
 from stentor_common.adapters import Adapter, resolve
 from stentor_common.auth import Caller
-from stentor_common.errors import Throttled, Unavailable
+from stentor_common.places import Places
 from stentor_common.requests import RuntimeDep, resource_of, settings_of
 from stentor_common.runtime import Runtime
 from stentor_stt.batching import Hearer
@@ -29,32 +28,17 @@ STREAM: Mapping[str, Adapter] = {
 }
 
 KIND = "stt.live"
-AGAIN_SECONDS = 30
 
 log = structlog.get_logger()
 
 
-class LiveDesk:
+class LiveDesk(Places):
     """Counts the sessions of this process."""
 
     def __init__(self, settings: SttSettings) -> None:
-        self._most, self._most_each = settings.live_sessions, settings.live_sessions_per_caller
-        self._open: Counter[str] = Counter()
-
-    def take(self, caller: Caller) -> None:
-        """Raises Unavailable or Throttled when there is no place."""
-        if self._open.total() >= self._most:
-            raise Unavailable("all places for live sessions are taken; try again in a while")
-        if self._open[caller.key] >= self._most_each:
-            raise Throttled(
-                f"you have {self._most_each} live sessions already; end one first",
-                retry_after_seconds=AGAIN_SECONDS,
-            )
-        self._open[caller.key] += 1
-
-    def give_back(self, caller: Caller) -> None:
-        self._open[caller.key] -= 1
-        self._open += Counter()
+        super().__init__(
+            "live sessions", most=settings.live_sessions, most_each=settings.live_sessions_per_caller
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from typing import BinaryIO
 
 import trafilatura
-from lxml.etree import Comment, strip_elements
+from lxml.etree import Comment, ParserError, strip_elements
+from lxml.html import HTMLParser, document_fromstring
+from trafilatura.utils import decode_file
 
 from stentor_summarize.documents.wire import Bounds, Extracted, Fault, Form, Refused
 
@@ -18,6 +20,8 @@ SAMPLE = b"<html><head><title>t</title></head><body><nav>a</nav><article><p>%s</
 
 def prepare() -> None:
     _text(SAMPLE % (b"A sentence that is long enough to count as one. " * 20))
+    # One for which all ways are tried.
+    _text(b"<html><body><table><tr><td>a</td></tr></table></body></html>")
     _everything(SAMPLE % "kurz, mit Größe".encode("cp1252"))
 
 
@@ -36,8 +40,10 @@ def _text(content: bytes) -> str:
 
 
 def _everything(content: bytes) -> str:
-    tree = trafilatura.load_html(content)
-    if tree is None:
+    try:
+        tree = document_fromstring(decode_file(content).encode(), HTMLParser(encoding="utf-8"))
+    except ParserError:
+        # There is no element in it.
         return ""
     strip_elements(tree, *SILENT, with_tail=False)
     for block in tree.iter(*BLOCKS):

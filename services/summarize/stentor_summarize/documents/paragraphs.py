@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 SHORT_LINE = 0.75
 """A line that is shorter than this part of a full one ends a paragraph, if what follows may begin one."""
@@ -37,12 +38,12 @@ def reflowed(text: str) -> str:
     full = _full_length(lines)
     paragraphs: list[str] = []
     current = ""
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise((*lines, "")):
         current = _continued(current, line)
         if not line or _ends_paragraph(line, following, full):
             paragraphs.append(current)
             current = ""
-    return "\n\n".join(each for each in paragraphs if each)
+    return "\n\n".join(each for each in (*paragraphs, current) if each)
 
 
 def _edges(page: Sequence[str]) -> list[str]:

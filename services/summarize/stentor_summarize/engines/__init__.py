@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from stentor_common.adapters import Adapter
+from stentor_common.adapters import Adapter, resolve
 
 ENGINES = {
     "extractive": Adapter(
@@ -149,7 +149,7 @@ class Engine(Protocol):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Of each text, exactly, without what the model puts around it. Needs `load` first."""
 
-    def digest(self, passages: Sequence[str], wanted: Wanted, *, last: bool) -> Iterator[str | Working | Digest]:
+    def digest(self, passages: Sequence[str], wanted: Wanted, last: bool) -> Iterator[str | Working | Digest]:
         """The passages made shorter. Needs `load` first.
 
         An extractive engine reads them as one text and answers one Digest. Any other answers one Digest for
@@ -160,3 +160,9 @@ class Engine(Protocol):
 
     def unload(self) -> None:
         """Give the memory back; nobody may be using it. `load` brings the model again."""
+
+
+def make_engine(name: str, settings: EngineSettings) -> Engine:
+    """The engine of this name, not loaded. Raises UnknownAdapter or MissingExtra."""
+    engine: Engine = resolve(ENGINES, name)(settings)
+    return engine

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 TOKENS_AT_ONCE = 4096
 """Of a batch, with its padding. More is no faster on a few cores and fills more memory."""
@@ -23,11 +24,13 @@ class SentenceEmbedder:
 
     def __init__(self, folder: Path, device: str) -> None:
         """Reads the weights; blocking."""
+        logging.disable_progress_bar()
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self._model: Any = model.to(device).eval()
         self._device = device
-        self._room = MOST_TOKENS - int(self._tokenizer.num_special_tokens_to_add())
+        self._before, self._after = _around(self._tokenizer)
+        self._room = MOST_TOKENS - len(self._before) - len(self._after)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(each) for each in self._ids(texts)]
@@ -52,13 +55,21 @@ class SentenceEmbedder:
         return [ids[at : at + self._room] for at in range(0, max(1, len(ids)), self._room)]
 
     def _means(self, rows: Sequence[list[int]]) -> NDArray[np.float32]:
-        inputs = [self._tokenizer.build_inputs_with_special_tokens(ids) for ids in rows]
+        inputs = [[*self._before, *ids, *self._after] for ids in rows]
         padded = self._tokenizer.pad({"input_ids": inputs}, return_tensors="pt").to(self._device)
         with torch.inference_mode():
             states = self._model(**padded).last_hidden_state
             mask = padded["attention_mask"].unsqueeze(-1).to(states.dtype)
             means = (states * mask).sum(1) / mask.sum(1)
             return np.asarray(torch.nn.functional.normalize(means, dim=1).float().cpu().numpy())
+
+
+def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The tokens that the model expects before and after a text."""
+    bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole: list[int] = tokenizer("a")["input_ids"]
+    start = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
 
 
 def _batches(parts: list[tuple[int, list[int]]]) -> Iterator[list[tuple[int, list[int]]]]:

@@ -12,10 +12,11 @@ import numpy as np
 from stentor_summarize.engines import Digest, EngineSettings, Kind, Style, Wanted, Working
 from stentor_summarize.engines.devices import device_of, set_threads
 from stentor_summarize.engines.embedding import SentenceEmbedder
+from stentor_summarize.engines.weights import folder_of
 from stentor_summarize.extractive import chosen, headline_words
 from stentor_summarize.lengths import goal, word_count
 from stentor_summarize.minutes import LANGUAGE, Minutes, minutes_of
-from stentor_summarize.models import EMBEDDING, canonical, folder_of
+from stentor_summarize.models import canonical
 from stentor_summarize.sentences import Sentence, sentences_of
 
 PASSAGE_TOKENS = 1000
@@ -29,14 +30,14 @@ class ExtractiveEngine:
     kind = Kind.extractive
 
     def __init__(self, settings: EngineSettings) -> None:
-        self.model = canonical(settings.model, EMBEDDING)
+        self.model = canonical(settings.model)
         self._settings = settings
         self._embedder: SentenceEmbedder | None = None
 
     def load(self) -> None:
         if self._embedder is None:
             set_threads(self._settings.threads)
-            folder = folder_of(self._settings, EMBEDDING)
+            folder = folder_of(self.name, self._settings)
             self._embedder = SentenceEmbedder(folder, device_of(self._settings.device))
 
     def unload(self) -> None:
@@ -49,7 +50,7 @@ class ExtractiveEngine:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._loaded().count_tokens(texts)
 
-    def digest(self, passages: Sequence[str], wanted: Wanted, *, last: bool) -> Iterator[str | Working | Digest]:
+    def digest(self, passages: Sequence[str], wanted: Wanted, last: bool) -> Iterator[str | Working | Digest]:
         text = "".join(passages)
         sentences = sentences_of(text, wanted.language)
         ends = list(accumulate(map(len, passages)))

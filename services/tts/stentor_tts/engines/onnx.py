@@ -47,7 +47,7 @@ class OnnxModel:
         source: str | bytes = str(path)
         self._durations = durations_in(path, rounds_by) if rounds_by else None
         if self._durations:
-            source = path.read_bytes() + _one_more_output(self._durations)
+            source = b"".join((_mapped(path), _one_more_output(self._durations)))
         self._session: Any = onnxruntime.InferenceSession(source, options, providers=_providers(device))
         self.inputs = {each.name: each.type for each in self._session.get_inputs()}
 
@@ -62,21 +62,22 @@ class OnnxModel:
 def durations_in(path: Path, operator: str) -> str | None:
     """The name of what the only operator of this kind makes; None where there is none, or several."""
     found: list[str] = []
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        view = memoryview(mapped)
-        for graph in _fields(view, MODEL_GRAPH):
-            for node in _fields(graph, GRAPH_NODE):
-                if operator.encode() in map(bytes, _fields(node, NODE_OPERATOR)):
-                    found += (bytes(name).decode() for name in _fields(node, NODE_OUTPUT))
-                node.release()
-            graph.release()
-        view.release()
+    for graph in _fields(_mapped(path), MODEL_GRAPH):
+        for node in _fields(graph, GRAPH_NODE):
+            if operator.encode() in map(bytes, _fields(node, NODE_OPERATOR)):
+                found += (bytes(name).decode() for name in _fields(node, NODE_OUTPUT))
     return found[0] if len(found) == 1 else None
 
 
 def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _mapped(path: Path) -> memoryview:
+    # Given back to the system with the last view of it.
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _providers(device: str) -> list[str]:

@@ -1,0 +1,164 @@
+"""Voices in Piper's format: a VITS model as ONNX, and a JSON file that says how it is spoken to.
+
+The format: https://github.com/OHF-Voice/piper1-gpl/blob/main/docs/API_PYTHON.md and the JSON files of its voices.
+Piper's own program is GPL and is not needed; see docs/decisions/0025-who-reads-text-aloud.md for who finds the
+phonemes.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stentor_tts.engines import CannotSay, EngineSettings, EngineVoice, NoSuchSpeaker, Spoken, SpokenWord, Utterance
+from stentor_tts.engines.onnx import OnnxModel
+from stentor_tts.engines.readers import LettersReader, espeak_reader
+from stentor_tts.engines.sounds import Reader, Sound, encoded, passages, word_times
+from stentor_tts.models import ModelNotFound, locate
+
+START, END, PAD = "^", "$", "_"
+MOST_PHONEMES = 400
+"""Said at once: memory grows with the square."""
+
+SHORTEST_LASTING = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PiperVoice:
+    """What the JSON file beside a model says."""
+
+    sample_rate: int
+    language: str
+    espeak_voice: str
+    spelled: bool
+    """The model takes letters, not phonemes."""
+    ids: dict[str, list[int]]
+    speakers: dict[str, int]
+    several: bool
+    noise: float
+    length: float
+    width_noise: float
+
+    @classmethod
+    def of(cls, path: Path) -> PiperVoice:
+        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        scales = about.get("inference", {})
+        espeak_voice = about.get("espeak", {}).get("voice", "en-us")
+        code = about.get("language", {}).get("code") or espeak_voice
+        return cls(
+            sample_rate=int(about["audio"]["sample_rate"]),
+            language=code.replace("_", "-").lower(),
+            espeak_voice=espeak_voice,
+            spelled=about.get("phoneme_type", "espeak") == "text",
+            ids=about["phoneme_id_map"],
+            speakers=about.get("speaker_id_map") or {},
+            several=int(about.get("num_speakers", 1)) > 1,
+            noise=float(scales.get("noise_scale", 0.667)),
+            length=float(scales.get("length_scale", 1)),
+            width_noise=float(scales.get("noise_w", 0.8)),
+        )
+
+    def ids_of(self, phoneme: str) -> list[int]:
+        """Of a phoneme with the pad that follows each; none for one that the model never learned."""
+        found = self.ids.get(phoneme)
+        return [*found, *self.ids[PAD]] if found else []
+
+    def speaker(self, name: str, model: str) -> int | None:
+        """The number of a speaker, the first without a name; None for a model with only one. Raises
+        NoSuchSpeaker."""
+        if not self.several:
+            if name:
+                raise NoSuchSpeaker(name, model, [])
+            return None
+        if not name:
+            return 0
+        if name in self.speakers:
+            return self.speakers[name]
+        raise NoSuchSpeaker(name, model, list(self.speakers))
+
+
+class PiperEngine:
+    """One model, with one or many speakers."""
+
+    name = "piper"
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.model = settings.model
+        self._settings = settings
+        self._loaded: tuple[OnnxModel, PiperVoice, Reader] | None = None
+
+    def load(self) -> None:
+        if self._loaded is not None:
+            return
+        weights = locate("piper", self.model, self._settings.data_dir).path
+        about = weights.with_name(weights.name + ".json")
+        if not about.is_file():
+            raise ModelNotFound("piper", self.model)
+        voice = PiperVoice.of(about)
+        reader = LettersReader() if voice.spelled else espeak_reader(voice.espeak_voice)
+        model = OnnxModel(
+            weights, threads=self._settings.threads, device=self._settings.device, rounds_by="Ceil"
+        )
+        self._loaded = model, voice, reader
+
+    def unload(self) -> None:
+        self._loaded = None
+
+    def voices(self) -> tuple[EngineVoice, ...]:
+        _, voice, _ = self._ready()
+        names = list(voice.speakers) or [""]
+        return tuple(EngineVoice(name, (voice.language,), voice.sample_rate) for name in names)
+
+    def say(self, utterances: Sequence[Utterance]) -> list[Spoken]:
+        return [self._spoken(each) for each in utterances]
+
+    def _spoken(self, utterance: Utterance) -> Spoken:
+        _, voice, reader = self._ready()
+        voice.speaker(utterance.voice, self.model)
+        sounds = [
+            Sound(sound.text, unicodedata.normalize("NFD", sound.phonemes))
+            for sound in reader.read(utterance.text)
+        ]
+        if not any(sound.audible for sound in sounds):
+            raise CannotSay(utterance.text, utterance.voice or self.model)
+        parts, words, at_ms = [], [], 0.0
+        for passage in passages(sounds, MOST_PHONEMES):
+            samples, times = self._passage(passage, utterance, at_ms)
+            parts.append(samples)
+            words += times
+            at_ms += len(samples) * 1000 / voice.sample_rate
+        return Spoken(np.concatenate(parts), voice.sample_rate, tuple(words))
+
+    def _passage(
+        self, sounds: Sequence[Sound], utterance: Utterance, at_ms: float
+    ) -> tuple[NDArray[np.float32], tuple[SpokenWord, ...]]:
+        model, voice, _ = self._ready()
+        start, end = [*voice.ids[START], *voice.ids[PAD]], voice.ids[END]
+        middle = encoded(sounds, voice.ids_of, before=len(start), after=len(end))
+        ids = np.asarray([[*start, *middle.ids, *end]], np.int64)
+        inputs: dict[str, NDArray[Any]] = {
+            "input": ids,
+            "input_lengths": np.asarray([ids.shape[1]], np.int64),
+            "scales": np.asarray([voice.noise, voice.length / utterance.rate, voice.width_noise], np.float32),
+        }
+        speaker = voice.speaker(utterance.voice, self.model)
+        if speaker is not None:
+            inputs["sid"] = np.asarray([speaker], np.int64)
+        outputs, frames = model.run(inputs)
+        samples = outputs[0].astype(np.float32).ravel()
+        if frames is None or frames.sum() < SHORTEST_LASTING:
+            return samples, ()
+        frame_ms = len(samples) * 1000 / voice.sample_rate / frames.sum()
+        return samples, word_times(sounds, middle.owners, (frames * frame_ms).tolist(), offset_ms=at_ms)
+
+    def _ready(self) -> tuple[OnnxModel, PiperVoice, Reader]:
+        if self._loaded is None:
+            raise RuntimeError("load() comes before using the engine")
+        return self._loaded
