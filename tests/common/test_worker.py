@@ -22,7 +22,7 @@ from stentor_common.jobs.table import Job, JobState
 from stentor_common.queue import Message, dead
 from stentor_common.runtime import Runtime
 from stentor_common.service import Handler, Service
-from stentor_common.sweep import sweep_jobs
+from stentor_common.sweep import recover, sweep_jobs
 from stentor_common.testing import eventually, new_job
 from stentor_common.worker import run_worker
 
@@ -33,12 +33,18 @@ Working = Callable[[Handler], AbstractAsyncContextManager[asyncio.Task[None]]]
 
 
 @pytest.fixture
-def working(runtime: Runtime) -> Working:
+def places() -> int:
+    """Jobs that the worker runs side by side."""
+    return 2
+
+
+@pytest.fixture
+def working(runtime: Runtime, places: int) -> Working:
     """A worker that does jobs with a handler, while the block lasts."""
 
     @contextlib.asynccontextmanager
     async def run(handler: Handler) -> AsyncIterator[asyncio.Task[None]]:
-        service = Service(name="test", handlers={KIND: handler}, queues={QUEUE: 2})
+        service = Service(name="test", handlers={KIND: handler}, queues={QUEUE: places})
         worker = asyncio.create_task(run_worker(runtime, [service]))
         try:
             yield worker
@@ -79,9 +85,9 @@ Reached = Callable[..., Awaitable[Job]]
 Read = Callable[[uuid.UUID], Awaitable[Job]]
 
 
-async def submitted(runtime: Runtime, **changed: Any) -> uuid.UUID:
+async def submitted(runtime: Runtime, caller: Caller = CALLER, **changed: Any) -> uuid.UUID:
     async with runtime.begin() as work:
-        job, _ = await submit(runtime, work, CALLER, new_job(**changed))
+        job, _ = await submit(runtime, work, caller, new_job(**changed))
     return job.id
 
 
@@ -372,3 +378,49 @@ async def test_a_service_starts_before_its_first_job_and_closes_after_its_last(r
     await submitted(runtime)
     await run_worker(runtime, [service])
     assert told == ["start", "job", "close"]
+
+
+class Doors:
+    """A handler whose jobs end when they are let out."""
+
+    def __init__(self) -> None:
+        self.begun: list[uuid.UUID] = []
+        self.open = asyncio.Event()
+
+    async def __call__(self, _: Runtime, run: JobRun) -> dict[str, Any]:
+        self.begun.append(run.id)
+        await self.open.wait()
+        return {}
+
+    async def all_busy(self) -> list[uuid.UUID]:
+        return self.begun if len(self.begun) >= 4 else []
+
+
+@pytest.mark.parametrize("places", [4])
+@pytest.mark.parametrize("many", [Caller("a", uuid.UUID(int=1)), Caller("a")])
+async def test_one_owner_leaves_a_place_for_others(
+    runtime: Runtime, working: Working, reached: Reached, many: Caller
+) -> None:
+    doors = Doors()
+    theirs = [await submitted(runtime, many) for _ in range(6)]
+    async with working(doors):
+        await reached(theirs[2], JobState.running)
+        other = await submitted(runtime, Caller("b", uuid.UUID(int=2)))
+        await reached(other, JobState.running)
+        assert await eventually(doors.all_busy) == [*theirs[:3], other]
+        doors.open.set()
+        for each in (*theirs, other):
+            await reached(each, JobState.completed, attempts=1)
+
+
+@pytest.mark.parametrize("places", [4])
+async def test_what_waits_for_a_place_is_not_lost_when_the_worker_ends(
+    runtime: Runtime, working: Working, reached: Reached
+) -> None:
+    jobs = [await submitted(runtime) for _ in range(5)]
+    async with working(until_stopped):
+        await reached(jobs[2], JobState.running)
+    await recover(runtime)
+    async with working(succeed):
+        for each in jobs:
+            await reached(each, JobState.completed)

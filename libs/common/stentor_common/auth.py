@@ -28,6 +28,8 @@ class Caller:
     user_id: uuid.UUID | None = None
     token_id: uuid.UUID | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
+    on_behalf: bool = False
+    """A job of theirs, which was counted when it came, asks for more."""
 
     @property
     def key(self) -> str:

@@ -66,12 +66,13 @@ def caller_to_json(caller: Caller) -> dict[str, Any]:
         "user_id": str(caller.user_id) if caller.user_id else None,
         "token_id": str(caller.token_id) if caller.token_id else None,
         "scopes": sorted(caller.scopes),
+        "on_behalf": caller.on_behalf,
     }
 
 
 def caller_of(said: Mapping[str, Any]) -> Caller:
     user, token = (uuid.UUID(said[name]) if said[name] else None for name in ("user_id", "token_id"))
-    return Caller(said["address"], user, token, frozenset(map(Scope, said["scopes"])))
+    return Caller(said["address"], user, token, frozenset(map(Scope, said["scopes"])), said["on_behalf"])
 
 
 def queue_of(service: str) -> str:

@@ -33,9 +33,10 @@ async def read_fields(request: Request, max_bytes: int | None = None) -> Mapping
             async for part in parts(request.stream(), request.headers["content-type"])
         ]
         return _gathered(sent)
-    body = await request.body() if max_bytes is None else await _bounded(request, max_bytes)
+    if max_bytes is None:
+        return _fields_in(await request.body(), kind)
     # A long one takes long enough to keep others waiting.
-    return await asyncio.to_thread(_fields_in, body, kind)
+    return await asyncio.to_thread(_fields_in, await _bounded(request, max_bytes), kind)
 
 
 def _fields_in(body: bytes, kind: str) -> Mapping[str, Any]:

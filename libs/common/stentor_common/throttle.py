@@ -58,7 +58,7 @@ class Throttle:
         return settings.caller_jobs_per_minute if caller.user_id else settings.anonymous_jobs_per_minute
 
     async def _apply(self, what: str, caller: Caller, allowed: int, *, count: bool) -> None:
-        if not allowed:
+        if not allowed or caller.on_behalf:
             return
         item = RateLimitItemPerMinute(allowed)
         act = self._limiter.hit if count else self._limiter.test

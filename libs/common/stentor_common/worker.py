@@ -15,8 +15,9 @@ from stentor_common.errors import AppError
 from stentor_common.jobs.leases import Lease, LeaseRepository, Outcome
 from stentor_common.jobs.results import keep
 from stentor_common.jobs.run import JobRun, JobStopped, StopReason
+from stentor_common.jobs.shares import Shares
 from stentor_common.jobs.table import JobState
-from stentor_common.queue import Delivery, QueueUnavailable
+from stentor_common.queue import Delivery, Message, QueueUnavailable
 from stentor_common.runtime import Runtime
 from stentor_common.service import Answerer, Handler, Service
 from stentor_common.wishes import WishKeeper, slots_of
@@ -24,6 +25,9 @@ from stentor_common.wishes import WishKeeper, slots_of
 RECONNECT_SECONDS = 2
 AGAIN_SECONDS = 1
 """Between tries to reach a database that does not answer."""
+
+LOOK_AGAIN_SECONDS = 1
+"""Between looks whether somebody else waits, while a message is held whose owner has his share."""
 
 LAST_WORDS_SECONDS = 3
 """How long a handler that was told to stop at shutdown may take to notice."""
@@ -45,7 +49,11 @@ async def run_worker(runtime: Runtime, services: Sequence[Service]) -> None:
             service.engines.at_work = True
         if service.start:
             await service.start(runtime)
-    runner = JobRunner(runtime, {kind: h for s in services for kind, h in s.handlers.items()})
+    runner = JobRunner(
+        runtime,
+        {kind: handler for service in services for kind, handler in service.handlers.items()},
+        Shares({queue: places for service in services for queue, places in service.queues.items()}),
+    )
     consumers = [
         asyncio.create_task(_consume(runtime, runner, queue, slots), name=f"consume {queue}")
         for service in services
@@ -100,9 +108,14 @@ async def _answer(runtime: Runtime, queue: str, answerer: Answerer) -> None:
 
 
 class JobRunner:
-    def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler]) -> None:
+    """A message is the right to run one job of its queue: the one it names, unless its owner has his share
+    of the places and somebody else waits."""
+
+    def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler], shares: Shares) -> None:
         self._runtime = runtime
         self._handlers = handlers
+        self._shares = shares
+        self._taking = asyncio.Lock()
         self._running: dict[asyncio.Task[None], JobRun | None] = {}
 
     def start(self, delivery: Delivery) -> None:
@@ -134,15 +147,20 @@ class JobRunner:
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
-            lease = await self._persist(lambda: self._take(delivery))
+            lease = await self._lease(delivery.message)
             if lease is None:
-                await delivery.ack()
+                # What still waits is delivered again when this process is gone.
+                if not self._runtime.stopping.is_set():
+                    await delivery.ack()
                 return
             structlog.contextvars.bind_contextvars(job_id=str(lease.job_id), request_id=lease.request_id)
             run = JobRun(lease)
             if task := asyncio.current_task():
                 self._running[task] = run
-            await self._run(run, delivery)
+            try:
+                await self._run(run, delivery)
+            finally:
+                self._shares.leave(lease)
         except DatabaseUnavailable:
             # The lease runs out and the sweeper gives the job to somebody who reaches the database.
             log.error("a job was left to the sweeper, the database does not answer")
@@ -152,18 +170,39 @@ class JobRunner:
             log.exception("a delivery failed")
             await delivery.bury()
 
-    async def _take(self, delivery: Delivery) -> Lease | None:
-        now, settings = self._runtime.clock.now(), self._runtime.settings
+    async def _lease(self, message: Message) -> Lease | None:
+        """The job that the message lets us run, as soon as one may. None: there is none, or this process
+        ends."""
+        while not self._runtime.stopping.is_set():
+            # One after the other: each must know what the one before it took.
+            async with self._taking:
+                found, held = await self._persist(lambda: self._take(message))
+                if found:
+                    self._shares.enter(found)
+            if not held:
+                return found
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._runtime.stopping.wait(), LOOK_AGAIN_SECONDS)
+        return None
+
+    async def _take(self, message: Message) -> tuple[Lease | None, bool]:
+        """A job, and whether the one that is named waits because its owner has his share."""
+        now, duration = self._runtime.clock.now(), timedelta(seconds=self._runtime.settings.lease_seconds)
+        full = self._shares.full(message.queue)
         async with self._runtime.begin() as work:
-            found = await LeaseRepository(work.session).take(
-                delivery.message.job_id, now, timedelta(seconds=settings.lease_seconds)
-            )
+            leases = LeaseRepository(work.session)
+            found = await leases.take(message.job_id, now, duration, not_of=full)
+            held = found is None and bool(full) and await leases.waits(message.job_id)
+            if found is None:
+                # Its own job may have been run by another's message.
+                other = await leases.waiting(message.queue, not_of=full)
+                found = await leases.take(other, now, duration, not_of=full) if other else None
             if found:
                 work.announce(found.job_id)
         if found and found.attempt == 1:
             waited = (now - found.created_at).total_seconds()
             self._runtime.metrics.queue_wait.labels(found.kind).observe(waited)
-        return found
+        return found, held and found is None
 
     async def _run(self, run: JobRun, delivery: Delivery) -> None:
         metrics, started = self._runtime.metrics, time.monotonic()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -76,7 +76,9 @@ class ChildProcess:
             self._send(Call(next(self._numbers), method, arguments))
             return self._received(patience)
 
-    def stream(self, method: str, *arguments: Any, patience: float | None = None) -> Iterator[Any]:
+    def stream(
+        self, method: str, *arguments: Any, patience: float | None = None
+    ) -> Generator[Any, None, None]:
         """What the engine's generator gives, as it comes; `patience` is for each value. Closed early,
         this ends the generator too, after the value it is at."""
         with self._turn:

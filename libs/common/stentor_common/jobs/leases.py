@@ -5,11 +5,12 @@ with the same message, or one that was thought dead, cannot both be right.
 """
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -91,16 +92,41 @@ class LeaseRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def take(self, job_id: uuid.UUID, now: datetime, duration: timedelta) -> Lease | None:
-        """Claim a job that waits, or whose worker fell silent. None: there is nothing to do any more."""
+    async def take(
+        self,
+        job_id: uuid.UUID,
+        now: datetime,
+        duration: timedelta,
+        *,
+        not_of: Collection[uuid.UUID | None] = (),
+    ) -> Lease | None:
+        """Claim a job that waits, or whose worker fell silent, unless it belongs to one of these owners.
+        None: it is theirs, or there is nothing to do any more."""
         lease_id = uuid.uuid4()
         row = await self._session.execute(
-            TAKE, {"job_id": job_id, "now": now, "until": now + duration, "new_lease_id": lease_id}
+            TAKE.where(_not_of(not_of)) if not_of else TAKE,
+            {"job_id": job_id, "now": now, "until": now + duration, "new_lease_id": lease_id},
         )
         found = row.one_or_none()
         if found is None:
             return None
         return Lease(lease_id, job_id, *found)
+
+    async def waiting(self, queue: str, *, not_of: Collection[uuid.UUID | None] = ()) -> uuid.UUID | None:
+        """The job that waits longest in a queue, of those that belong to none of these owners."""
+        first = (
+            select(JOB.c.id)
+            .where(JOB.c.queue == queue, JOB.c.state == JobState.queued, _not_of(not_of))
+            .order_by(JOB.c.created_at)
+            .limit(1)
+        )
+        found: uuid.UUID | None = await self._session.scalar(first)
+        return found
+
+    async def waits(self, job_id: uuid.UUID) -> bool:
+        """Whether a job is in its queue."""
+        found = select(JOB.c.id).where(JOB.c.id == job_id, JOB.c.state == JobState.queued)
+        return await self._session.scalar(found) is not None
 
     async def renew(self, lease: Lease, until: datetime, progress: dict[str, Any]) -> bool:
         """Keep the job and write its progress. False: it was cancelled, deleted or given to another."""
@@ -153,3 +179,13 @@ class LeaseRepository:
         )
         assert isinstance(found, CursorResult)
         return found.rowcount == 1
+
+
+def _not_of(owners: Collection[uuid.UUID | None]) -> ColumnElement[bool]:
+    """Nobody's jobs are those of one owner: all who come without a token share."""
+    if not owners:
+        return true()
+    known = JOB.c.owner_id.not_in([owner for owner in owners if owner is not None])
+    return (
+        and_(JOB.c.owner_id.is_not(None), known) if None in owners else or_(JOB.c.owner_id.is_(None), known)
+    )

@@ -29,6 +29,11 @@ class IdempotencyMismatch(Conflict):
         )
 
 
+class NoSuchJob(NotFound):
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id[:64]!r}, or it is not yours")
+
+
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to be made. `id` is chosen by the caller, so that input can be stored under it first."""
@@ -92,14 +97,22 @@ class JobRepository:
 
     async def get(self, job_id: str, caller: Caller, *, kind: str | None = None) -> Job:
         """A job the caller may see. Ids are opaque text: one that is no id at all is just not found."""
+        found = await self._found(job_id, kind)
+        if not caller.may_see(found.owner_id):
+            raise NoSuchJob(job_id)
+        return _kept(found)
+
+    async def known(self, job_id: str, *, kind: str) -> Job:
+        """A job, for whoever knows its id: some results are public by their address, which nobody guesses."""
+        return _kept(await self._found(job_id, kind))
+
+    async def _found(self, job_id: str, kind: str | None) -> Job:
         try:
             found = await self._session.get(Job, uuid.UUID(job_id))
         except ValueError:
             found = None
-        if found is None or not caller.may_see(found.owner_id) or (kind and found.kind != kind):
-            raise NotFound(f"there is no job {job_id[:64]!r}, or it is not yours")
-        if found.state == JobState.expired:
-            raise NotFound(f"job {found.id} was deleted when its retention ended at {found.expires_at}")
+        if found is None or (kind and found.kind != kind):
+            raise NoSuchJob(job_id)
         return found
 
     async def listed(
@@ -165,6 +178,12 @@ class JobRepository:
     async def delete(self, job: Job) -> None:
         """Forget a job. A worker that runs it notices and stops."""
         await self._session.execute(delete(Job).where(Job.id == job.id))
+
+
+def _kept(job: Job) -> Job:
+    if job.state == JobState.expired:
+        raise NotFound(f"job {job.id} was deleted when its retention ended at {job.expires_at}")
+    return job
 
 
 def idempotency_hash(caller: Caller, key: str) -> str:
