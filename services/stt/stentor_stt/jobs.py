@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from stentor_common.fetch import Fetcher
 from stentor_common.jobs.run import JobRun, Progress
 from stentor_common.jobs.until_stopped import until_stopped
 from stentor_common.runtime import Runtime
+from stentor_common.steps import Errand
 from stentor_common.store import ObjectMissing
 from stentor_common.uploads import store_key
 from stentor_stt.audio import Decoder, Detector, Plan
@@ -22,10 +24,11 @@ from stentor_stt.batching import Hearer
 from stentor_stt.engines import DETECTORS, Heard, Piece
 from stentor_stt.errors import AudioGone
 from stentor_stt.options import Diarization, Options
+from stentor_stt.paragraphs import turns
 from stentor_stt.pieces import JobMemory
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcript import Transcript
-from stentor_stt.transcriptions import AudioSource, Transcription
+from stentor_stt.transcriptions import SUMMARIZER, AudioSource, Transcription
 from stentor_stt.voices import Encoder
 
 if TYPE_CHECKING:
@@ -90,7 +93,18 @@ class TranscribeHandler:
             "provider": asked.provider,
             "sha256": sha256,
         }
+        if asked.summarize:
+            transcript = replace(transcript, summary=await self._summary(runtime, run, transcript))
         return {"transcript": transcript.to_json(), "made_by": made_by}
+
+    async def _summary(self, runtime: Runtime, run: JobRun, transcript: Transcript) -> str:
+        """Another service writes it; empty where nobody speaks."""
+        if not transcript.text.strip():
+            return ""
+        run.report(Progress("summarizing"))
+        errand = Errand(runtime, run, lambda _: None)
+        output = await errand.done(SUMMARIZER, {"text": turns(transcript)}, part="summary")
+        return str(output["text"])
 
     async def _transcript(
         self, runtime: Runtime, run: JobRun, asked: Transcription, path: Path

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from stentor_stt.transcript import Word
+from stentor_stt.transcript import Transcript, Word
 
 ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")  # noqa: RUF001  as other scripts write them
 CLOSING = "\"'”’»)]」』"  # noqa: RUF001
@@ -85,6 +86,23 @@ def paragraphs(words: Iterable[Word], *, separator: str = " ") -> list[Paragraph
             found.append(Paragraph())
         found[-1].sentences.append(sentence)
     return found
+
+
+def turns(transcript: Transcript) -> str:
+    """The text, a line for each turn that begins with who speaks, where speakers were told apart or heard on
+    channels of their own."""
+    found = groupby(transcript.utterances(), key=lambda each: (each.speaker, each.channel))
+    lines = [(who, transcript.separator.join(each.text for each in said)) for who, said in found]
+    if not any(speaker is not None or channel is not None for (speaker, channel), _ in lines):
+        return transcript.text
+    return "\n".join(f"{_name(*who)}: {text}" for who, text in lines)
+
+
+def _name(speaker: str | None, channel: int | None) -> str:
+    if speaker is not None:
+        # Those nobody named have a letter.
+        return f"Speaker {speaker}" if len(speaker) == 1 else speaker
+    return "Somebody" if channel is None else f"Channel {channel + 1}"
 
 
 def _parts(paragraph: Paragraph, sentence: Sentence) -> bool:

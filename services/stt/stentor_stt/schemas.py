@@ -185,6 +185,8 @@ class TranscriptionView(Wire):
     """Times in milliseconds from the start."""
     segments: list[SegmentView] | None
     utterances: list[UtteranceView] | None
+    summary: str | None
+    """Where one was asked for."""
     webhook_url: str | None
 
 

@@ -6,7 +6,7 @@ from stentor_common.service import Service
 from stentor_common.settings import Settings
 from stentor_common.sweep import Sweep
 from stentor_common.webhooks import CallbackStyle
-from stentor_stt import api, callbacks, pieces, vocabulary_api
+from stentor_stt import api, callbacks, desk, pieces, vocabulary_api
 from stentor_stt.audio import Decoder
 from stentor_stt.contracts import octoai, slashml
 from stentor_stt.contracts.aiml import api as aiml
@@ -76,7 +76,7 @@ def build_service(settings: Settings, stt: SttSettings, decoder: Decoder | None 
         error_styles=_error_styles(),
         callbacks=_callbacks(),
         answers=octoai.ANSWERS,
-        desk=slashml.DESK,
+        desk={**slashml.DESK, **desk.answers(stt)},
         sweeps=[Sweep("stt-pieces", 60, pieces.sweep)],
         offers=lambda: [
             *offers(settings, stt, room, hearer.batchers),

@@ -123,6 +123,8 @@ class Transcript:
     segments: tuple[Segment, ...]
     text_language: str | None = None
     """What the text is written in, where that is not what was spoken."""
+    summary: str | None = None
+    """Where one was wanted."""
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -30,6 +30,9 @@ KIND = "stt.transcribe"
 SUMMARIZATION = "summarization"
 """Capability that `summarize` asks for; another service offers it."""
 
+SUMMARIZER = "summarize"
+"""The service that it is asked of."""
+
 UPLOAD_PATH = re.compile(r"/v1/uploads/([0-9a-fA-F-]{36})$")
 
 
@@ -56,6 +59,8 @@ class Transcription:
     webhook_url: str | None = None
     attached: tuple[str, ...] = ()
     """Uploads that came in the same request beside the recording, and go when the job is deleted."""
+    summarize: bool = False
+    """Whether the transcript is summarized too."""
     contract: str = "native"
     """By which contract it came."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -144,12 +149,11 @@ async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
         await uploads.delete(runtime, [Upload(id=uuid.UUID(each)) for each in came])
 
 
-async def _submit(
-    runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked, trace: RequestTrace
-) -> tuple[Job, bool]:
+async def wanted_of(runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked) -> Transcription:
+    """What is asked for, with nothing left to be chosen. Raises what `create` raises for the request."""
     if asked.summarize:
         await _need_summarizer(runtime)
-    wanted = Transcription(
+    return Transcription(
         source=await _source(runtime, asked),
         provider=choose_provider(asked.provider, settings.provider_aliases),
         model=choose_model(asked.model, settings),
@@ -157,9 +161,16 @@ async def _submit(
         audio_url=asked.audio_url or "",
         webhook_url=asked.callback.url if asked.callback else None,
         attached=tuple(str(upload.id) for upload in asked.attached),
+        summarize=asked.summarize,
         contract=asked.contract,
         notes=asked.notes,
     )
+
+
+async def _submit(
+    runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked, trace: RequestTrace
+) -> tuple[Job, bool]:
+    wanted = await wanted_of(runtime, settings, caller, asked)
     key = trace.idempotency_key
     new = NewJob(
         id=uuid.uuid4(),

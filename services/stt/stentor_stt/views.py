@@ -20,6 +20,7 @@ EMPTY: dict[str, Any] = {
     "words": None,
     "segments": None,
     "utterances": None,
+    "summary": None,
 }
 
 
@@ -66,6 +67,7 @@ def _result_fields(transcript: Transcript, made_by: dict[str, Any]) -> dict[str,
         "words": [WordView(**asdict(word)) for word in transcript.words],
         "segments": [_segment_view(segment) for segment in transcript.segments],
         "utterances": [_utterance_view(utterance) for utterance in transcript.utterances()],
+        "summary": transcript.summary,
     }
 
 

@@ -29,15 +29,12 @@ from stentor_common.slashml import (
 from stentor_stt.api import SttSettingsDep
 from stentor_stt.options import Options
 from stentor_stt.transcript import Transcript
-from stentor_stt.transcriptions import KIND, Asked, Transcription, create, transcript_of
+from stentor_stt.transcriptions import KIND, SUMMARIZER, Asked, Transcription, create, transcript_of
 from stentor_stt.views import upload_url
 
 PREFIX = "/speech-to-text/v1"
 URL_FIELDS = ("uploaded_audio_url", "audio_url", "upload_url", "uploaded_url")
 """Names the documents and clients use for the same thing."""
-
-SUMMARIZER = "summarize"
-"""The service that a `text` is for."""
 
 ERROR_STYLES = {PREFIX: render_error}
 

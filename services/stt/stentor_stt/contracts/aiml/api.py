@@ -5,13 +5,13 @@ with 200, as its state.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
 
 from stentor_common import uploads
+from stentor_common.aiml_words import render_error
 from stentor_common.auth import Caller
 from stentor_common.errors import BadInput
 from stentor_common.forms import checked, content_kind, read_fields
@@ -20,7 +20,6 @@ from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.table import Job
 from stentor_common.jobs.trace import trace_of
 from stentor_common.multipart import Part
-from stentor_common.problems import Problem
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep
 from stentor_common.runtime import Runtime
 from stentor_common.uploads import Upload
@@ -39,27 +38,6 @@ from stentor_stt.transcriptions import KIND, Asked, create, transcript_of
 
 PREFIX = "/v1/stt"
 KEPT = timedelta(hours=1)
-
-BEGINNINGS = {
-    400: "Body validation error!",
-    401: "This request requires a valid API key.",
-    404: "Not Found.",
-    429: "Too Many Requests.",
-}
-"""How the original's messages begin; what is wrong, and what to do, follows."""
-
-
-def render_error(problem: Problem) -> Response:
-    beginning = BEGINNINGS.get(problem.status)
-    body = {
-        "message": f"{beginning} {problem.message}" if beginning else problem.message,
-        "path": problem.path,
-        "requestId": problem.request_id,
-        "statusCode": problem.status,
-        "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-    }
-    return JSONResponse(body, problem.status, dict(problem.headers))
-
 
 ERROR_STYLES = {PREFIX: render_error}
 

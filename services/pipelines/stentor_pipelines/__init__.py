@@ -1,0 +1,1 @@
+"""Pipelines: several capabilities one after the other, as one job."""
