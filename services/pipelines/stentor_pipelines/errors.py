@@ -30,8 +30,8 @@ class TooManySteps(BadInput):
 class NoSuchStep(BadInput):
     code = "no_such_step"
 
-    def __init__(self, name: object, there: str) -> None:
-        super().__init__(f"the pipeline has no step {name!r}; it has {there}", param="from")
+    def __init__(self, step: int | str, there: str) -> None:
+        super().__init__(f"the pipeline has no step {step}; it has {there}", param="from")
 
 
 class StepsNotDone(Conflict):

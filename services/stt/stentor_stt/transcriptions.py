@@ -10,13 +10,14 @@ from pydantic import TypeAdapter
 
 from stentor_common import uploads
 from stentor_common.auth import Caller
-from stentor_common.catalog import OfferRepository
+from stentor_common.desk import ask, caller_to_json
 from stentor_common.errors import BadInput
 from stentor_common.jobs.repository import JobRepository, NewJob, idempotency_hash
 from stentor_common.jobs.results import result_of
 from stentor_common.jobs.submit import submit
 from stentor_common.jobs.table import Job
 from stentor_common.jobs.trace import RequestTrace
+from stentor_common.queue import NoAnswer
 from stentor_common.runtime import Runtime
 from stentor_common.uploads import Upload, UploadRepository
 from stentor_common.webhooks import Callback
@@ -27,11 +28,8 @@ from stentor_stt.transcript import Transcript
 from stentor_stt.vocabularies import with_vocabulary
 
 KIND = "stt.transcribe"
-SUMMARIZATION = "summarization"
-"""Capability that `summarize` asks for; another service offers it."""
-
 SUMMARIZER = "summarize"
-"""The service that it is asked of."""
+"""The service that `summarize` is asked of."""
 
 UPLOAD_PATH = re.compile(r"/v1/uploads/([0-9a-fA-F-]{36})$")
 
@@ -152,7 +150,7 @@ async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
 async def wanted_of(runtime: Runtime, settings: SttSettings, caller: Caller, asked: Asked) -> Transcription:
     """What is asked for, with nothing left to be chosen. Raises what `create` raises for the request."""
     if asked.summarize:
-        await _need_summarizer(runtime)
+        await _need_summarizer(runtime, caller)
     return Transcription(
         source=await _source(runtime, asked),
         provider=choose_provider(asked.provider, settings.provider_aliases),
@@ -187,11 +185,14 @@ async def _submit(
         return await submit(runtime, work, caller, new)
 
 
-async def _need_summarizer(runtime: Runtime) -> None:
-    async with runtime.db.reading() as session:
-        offers = await OfferRepository(session).known(runtime.clock.now())
-    if not any(offer.capability == SUMMARIZATION and offer.available for offer in offers):
-        raise BadInput("no summarizer is installed here; send the request without it", param="summarize")
+async def _need_summarizer(runtime: Runtime, caller: Caller) -> None:
+    asked = {"text": "A text."}
+    try:
+        await ask(runtime, SUMMARIZER, "check", caller=caller_to_json(caller), asked=asked)
+    except NoAnswer:
+        raise BadInput(
+            "no summarizer is installed here; send the request without it", param="summarize"
+        ) from None
 
 
 async def _source(runtime: Runtime, asked: Asked) -> AudioSource:
