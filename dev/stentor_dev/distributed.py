@@ -27,11 +27,15 @@ from stentor_dev.service import Service
 
 AUTH = "auth"
 STT = "stt-api"
+TTS = "tts-api"
+SUMMARIZE = "summarize-api"
 PROXY = "proxy"
 MIGRATE = "migrate"
 PATHS = {
     AUTH: ("/v1/users", "/v1/token", "/v1/tokens", "/.well-known/jwks.json", "/users", "/token", "/api/v1"),
     STT: ("/v1", "/v2", "/speech-to-text", "/endpoints", "/api/v1/stt", "/api/v1/mic"),
+    SUMMARIZE: ("/v1/summaries", "/summarization"),
+    TTS: ("/v1/speech", "/v1/voices", "/v1/audio/speech", "/v1/audio/voices", "/v1/tts", "/text-to-speech"),
 }
 """Which API answers what; the longest prefix wins."""
 
@@ -44,12 +48,18 @@ class MemberDied(RuntimeError):
 
 def programs(workers: int) -> dict[str, Sequence[str]]:
     """What runs each process, by name and in the order of starting; the migration ends before the others."""
-    stt = (sys.executable, "-m", "stentor_stt")
+    stt, tts, summarize = (
+        (sys.executable, "-m", module) for module in ("stentor_stt", "stentor_tts", "stentor_summarize")
+    )
     return {
         MIGRATE: (sys.executable, "-m", "stentor_allinone.main", "migrate"),
         AUTH: (sys.executable, "-m", "stentor_auth", "api"),
         STT: (*stt, "api"),
         **{f"stt-worker-{number + 1}": (*stt, "worker") for number in range(workers)},
+        TTS: (*tts, "api"),
+        "tts-worker-1": (*tts, "worker"),
+        SUMMARIZE: (*summarize, "api"),
+        "summarize-worker-1": (*summarize, "worker"),
     }
 
 
@@ -129,8 +139,8 @@ class Distributed:
             for name, argv in self._argvs.items()
             if name not in (MIGRATE, AUTH)
         }
-        ports = {AUTH: auth.port, STT: others[STT].port}
-        routes = {path: [ports[name]] for name, paths in PATHS.items() for path in paths}
+        ports = {name: service.port for name, service in {AUTH: auth, **others}.items() if name in PATHS}
+        routes = {path: [port] for name, port in ports.items() for path in PATHS[name]}
         proxy = Nginx(self._folder(PROXY), routes, port=self.port)
         self.members = {**self.servers.own(), AUTH: auth, **others, PROXY: proxy}
         for name in (AUTH, *others, PROXY):
@@ -157,6 +167,8 @@ class Distributed:
             "STENTOR_PUBLIC_URL": self.url,
             "STENTOR_SECRET_KEY": self._secret_key(),
             "STENTOR_STT_MODEL_DIR": str(self._folder("models")),
+            "STENTOR_TTS_MODEL_DIR": str(self._folder("models")),
+            "STENTOR_SUMMARIZE_MODEL_DIR": str(self._folder("models")),
             "STENTOR_AUTH_SIGNING_KEY_FILE": str(self._folder("keys") / "jwt.pem"),
             "STENTOR_LOG_FORMAT": "json",
         }

@@ -14,7 +14,9 @@ MAY_IMPORT = {
     COMMON: set(),
     "stentor_auth": {COMMON},
     "stentor_stt": {COMMON},
-    "stentor_allinone": {COMMON, "stentor_auth", "stentor_stt"},
+    "stentor_tts": {COMMON},
+    "stentor_summarize": {COMMON},
+    "stentor_allinone": {COMMON, "stentor_auth", "stentor_stt", "stentor_tts", "stentor_summarize"},
     "stentor_dev": set(),
 }
 PURE = ["stentor_stt/transcript.py", "stentor_stt/subtitles.py", "stentor_stt/voices/turns.py"]
@@ -36,7 +38,8 @@ COMPOSE = f"""
 import sys
 from stentor_allinone.compose import AllSettings, compose
 from stentor_common.host import create_app
-import stentor_allinone.main, stentor_allinone.up, stentor_stt.__main__, stentor_auth.__main__
+import stentor_allinone.main, stentor_allinone.up, stentor_stt.__main__, stentor_tts.__main__
+import stentor_auth.__main__, stentor_summarize.__main__
 compose(AllSettings.read(data_dir=sys.argv[1]))
 print(*[name for name in {HEAVY!r} if name in sys.modules])
 """

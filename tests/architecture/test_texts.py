@@ -9,19 +9,21 @@ from pydantic_settings import BaseSettings
 from stentor_auth.settings import AuthSettings
 from stentor_common.settings import Settings
 from stentor_stt.settings import SttSettings
+from stentor_summarize.settings import SummarizeSettings
+from stentor_tts.settings import TtsSettings
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("libs", "services", "dev", "tests", "benchmarks", "alembic", "docs")
 LATER = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" * 3 + r"\b", r"\bHA" + "CK")))
 
 
-@pytest.mark.parametrize("settings", [Settings, AuthSettings, SttSettings])
+@pytest.mark.parametrize("settings", [Settings, AuthSettings, SttSettings, TtsSettings, SummarizeSettings])
 def test_every_setting_says_what_it_does(settings: type[BaseSettings]) -> None:
     silent = [name for name, field in settings.model_fields.items() if not field.description]
     assert silent == []
 
 
-@pytest.mark.parametrize("settings", [Settings, AuthSettings, SttSettings])
+@pytest.mark.parametrize("settings", [Settings, AuthSettings, SttSettings, TtsSettings, SummarizeSettings])
 def test_the_defaults_need_nothing(settings: type[BaseSettings]) -> None:
     settings()
 

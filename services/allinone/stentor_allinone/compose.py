@@ -9,8 +9,14 @@ from stentor_auth.settings import AuthSettings
 from stentor_common.process import Authenticate
 from stentor_common.service import Service
 from stentor_common.settings import Settings
+from stentor_pipelines.service import build_service as build_pipelines
+from stentor_pipelines.settings import PipelineSettings
 from stentor_stt.service import build_service as build_stt
 from stentor_stt.settings import SttSettings
+from stentor_summarize.service import build_service as build_summarize
+from stentor_summarize.settings import SummarizeSettings
+from stentor_tts.service import build_service as build_tts
+from stentor_tts.settings import TtsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +26,21 @@ class AllSettings:
     common: Settings
     auth: AuthSettings
     stt: SttSettings
+    tts: TtsSettings
+    summarize: SummarizeSettings
+    pipelines: PipelineSettings
 
     @classmethod
     def read(cls, **common: Any) -> Self:
         """From the environment, with some of the platform's settings given."""
-        return cls(Settings(**common), AuthSettings(), SttSettings())
+        return cls(
+            Settings(**common),
+            AuthSettings(),
+            SttSettings(),
+            TtsSettings(),
+            SummarizeSettings(),
+            PipelineSettings(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +51,15 @@ class Everything:
 
 
 def compose(settings: AllSettings) -> Everything:
-    """Raises SigningKeyUnusable. Loads no model library."""
+    """Raises SigningKeyUnusable, WrongVoice. Loads no model library."""
     auth = open_parts(settings.auth, settings.common)
     return Everything(
-        services=[build_stt(settings.common, settings.stt), build_auth(auth)],
+        services=[
+            build_stt(settings.common, settings.stt),
+            build_tts(settings.common, settings.tts),
+            build_summarize(settings.common, settings.summarize),
+            build_pipelines(settings.pipelines),
+            build_auth(auth),
+        ],
         authenticate=lambda runtime: build_authenticator(runtime, auth),
     )

@@ -1,4 +1,4 @@
-"""The command line: `stentor up | migrate | transcribe | listen | demo`."""
+"""The command line: `stentor up | migrate | transcribe | listen | say | demo`."""
 
 import asyncio
 import sys
@@ -11,6 +11,7 @@ import typer
 
 from stentor_allinone import demo as demos
 from stentor_allinone import live as speech
+from stentor_allinone import say as sayings
 from stentor_allinone import sources
 from stentor_allinone import transcribe as transcripts
 from stentor_allinone.client import Refused
@@ -111,6 +112,27 @@ def listen(
     with _refusals():
         source = sources.piped if stdin else sources.spoken()
         asyncio.run(speech.transcribe(source, options, server, token))
+
+
+@app.command()
+def say(  # noqa: PLR0913  one for each option
+    text: Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write, of the kind its name says; else it is played."),
+    ] = None,
+    voice: Annotated[str, typer.Option(help="Who says it; see GET /v1/voices.")] = "",
+    language: Annotated[str, typer.Option(help="What it is written in, such as `en`.")] = "",
+    speed: Annotated[float, typer.Option(help="Times the voice's own speed, 0.25 to 4.")] = 1.0,
+    server: Server = "",
+    token: Token = "",
+) -> None:
+    """Say a text, aloud or into a file."""
+    chosen = {"voice": voice, "language": language}
+    options = {"speed": speed, **{name: value for name, value in chosen.items() if value}}
+    said = sys.stdin.read() if text == "-" else text
+    with _refusals():
+        asyncio.run(sayings.say(sayings.Asked(said, output, options), server, token))
 
 
 @app.command()

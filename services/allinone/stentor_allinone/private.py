@@ -6,6 +6,7 @@ goes with it.
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from stentor_allinone.compose import AllSettings
@@ -21,8 +22,14 @@ def main() -> None:
         settings = AllSettings.read(
             data_dir=Path(folder), host="127.0.0.1", port=0, anonymous_jobs_per_minute=0, log_level="error"
         )
-        stt = settings.stt.model_copy(update={"model_dir": settings.stt.model_dir or models})
-        own = AllSettings(settings.common, settings.auth, stt)
+        own = replace(
+            settings,
+            stt=settings.stt.model_copy(update={"model_dir": settings.stt.model_dir or models}),
+            tts=settings.tts.model_copy(update={"model_dir": settings.tts.model_dir or models}),
+            summarize=settings.summarize.model_copy(
+                update={"model_dir": settings.summarize.model_dir or models}
+            ),
+        )
         process.run(own.common, lambda: up(own, _say_url))
 
 

@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings
 from stentor_auth.settings import AuthSettings
 from stentor_common.settings import Settings
 from stentor_stt.settings import SttSettings
+from stentor_summarize.settings import SummarizeSettings
+from stentor_tts.settings import TtsSettings
 
 HEAD = """# Settings
 
@@ -24,6 +26,8 @@ PARTS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Platform: every process", Settings),
     ("Auth", AuthSettings),
     ("Speech to text", SttSettings),
+    ("Text to speech", TtsSettings),
+    ("Summaries", SummarizeSettings),
 )
 
 

@@ -71,7 +71,7 @@ class DocumentDamaged(DocumentUnreadable):
     code = "document_damaged"
 
     def __init__(self) -> None:
-        super().__init__("the document is damaged: no text can be read from it; save it anew, or send its text")
+        super().__init__("the document is damaged and its text cannot be read; save it anew or send the text")
 
 
 class DocumentEncrypted(DocumentUnreadable):

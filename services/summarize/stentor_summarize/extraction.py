@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -66,29 +66,21 @@ class Extractor:
         if failure.remark:
             log.warning("a document could not be read", fault=failure.fault, reason=failure.remark)
         bounds = self._bounds
-        match failure.fault:
-            case Fault.EMPTY:
-                return DocumentEmpty()
-            case Fault.NO_TEXT:
-                return DocumentWithoutText()
-            case Fault.ENCRYPTED:
-                return DocumentEncrypted()
-            case Fault.UNKNOWN:
-                return UnknownDocument(failure.found)
-            case Fault.MISNAMED:
-                return UnknownDocument(f"a text that is named {failure.found}")
-            case Fault.TOO_MANY_PAGES:
-                return DocumentTooLong(f"{bounds.pages} pages")
-            case Fault.TOO_LONG:
-                return DocumentTooLong(f"{bounds.characters} characters")
-            case Fault.TOO_BIG:
-                return DocumentTooLong(f"what can be read in {bounds.memory_mib} MiB of memory")
-            case Fault.TOO_SLOW:
-                return DocumentTooLong(f"what can be read in {bounds.seconds:g} s")
-            case Fault.NOT_INSTALLED:
-                return ReaderMissing(failure.found)
-            case Fault.DAMAGED | Fault.BROKEN:
-                return DocumentDamaged()
+        found: dict[Fault, Callable[[], AppError]] = {
+            Fault.EMPTY: DocumentEmpty,
+            Fault.NO_TEXT: DocumentWithoutText,
+            Fault.ENCRYPTED: DocumentEncrypted,
+            Fault.UNKNOWN: lambda: UnknownDocument(failure.found),
+            Fault.MISNAMED: lambda: UnknownDocument(f"a text that is named {failure.found}"),
+            Fault.TOO_MANY_PAGES: lambda: DocumentTooLong(f"{bounds.pages} pages"),
+            Fault.TOO_LONG: lambda: DocumentTooLong(f"{bounds.characters} characters"),
+            Fault.TOO_BIG: lambda: DocumentTooLong(f"what {bounds.memory_mib} MiB of memory can hold"),
+            Fault.TOO_SLOW: lambda: DocumentTooLong(f"what can be read in {bounds.seconds:g} s"),
+            Fault.NOT_INSTALLED: lambda: ReaderMissing(failure.found),
+            Fault.DAMAGED: DocumentDamaged,
+            Fault.BROKEN: DocumentDamaged,
+        }
+        return found[failure.fault]()
 
 
 def suffix_of(name: str) -> str:

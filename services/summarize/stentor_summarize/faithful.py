@@ -58,7 +58,9 @@ class Source:
 
     def inventions(self, summary: str) -> tuple[str, ...]:
         """Names and numbers of the summary that are not in the text, as the summary has them, once each."""
-        numbers = [each.text for each in figures(summary, self._language) if not supported(each, self._values)]
+        numbers = [
+            each.text for each in figures(summary, self._language) if not supported(each, self._values)
+        ]
         names = [self._shown(summary, run) for run in self._names(summary) if not self._has(run)]
         return tuple(dict.fromkeys([*names, *numbers]))
 
@@ -102,7 +104,7 @@ class Source:
     def _names(self, summary: str) -> Iterator[list[_Token]]:
         tokens = list(_tokens(summary))
         for run in _runs(tokens, summary):
-            if run[0].opens and (self._ordinary(run[0]) or len(run) == 1 and not self._english):
+            if run[0].opens and (self._ordinary(run[0]) or (len(run) == 1 and not self._english)):
                 run = run[1:]
             alone = len(run) == 1 and self._language in _NOUNS_CAPITAL
             if run and not (alone and not run[0].text.isupper()):
@@ -136,9 +138,19 @@ class Source:
         return run[-1].bare.replace(".", "").isupper() and _core(run)[0].replace(".", "") in self._initials
 
     def _knows(self, word: str) -> bool:
-        if word in self._words or word.replace("-", "") in self._words or word.replace(".", "") in self._words:
+        if (
+            word in self._words
+            or word.replace("-", "") in self._words
+            or word.replace(".", "") in self._words
+        ):
             return True
-        forms = {word + "s", word + "es", word.removesuffix("s"), word.removesuffix("es"), DEMONYMS.get(word, "")}
+        forms = {
+            word + "s",
+            word + "es",
+            word.removesuffix("s"),
+            word.removesuffix("es"),
+            DEMONYMS.get(word, ""),
+        }
         return bool(forms & self._words) or any(each in self._names_here for each in _places(word))
 
     def _together(self, words: tuple[str, ...]) -> bool:
@@ -148,9 +160,7 @@ class Source:
             return True
         if not any(run for run in self._runs):
             return True
-        return any(
-            words[:at] in self._runs and self._together(words[at:]) for at in range(1, len(words))
-        )
+        return any(words[:at] in self._runs and self._together(words[at:]) for at in range(1, len(words)))
 
     @staticmethod
     def _shown(summary: str, run: list[_Token]) -> str:

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 
 from text_to_num import alpha2digit
 
+from stentor_summarize.ordinary_words import listed
+
 WORDED = frozenset({"en", "fr", "es", "pt", "de", "it", "nl", "da"})
 """Languages whose number words are understood."""
 
 _SCALES = {
     1e2: "hundred|hundreds",
     1e3: "k|thousand|thousands|tsd|mille|mil|tausend|duizend|tusind",
-    1e6: "m|mn|mio|million|millions|millionen|millones|millón|milhões|milhão|milioni|milione|miljoen|millioner",
+    1e6: "m|mn|mio|million|millions|millionen|millones|millón|milhões|milhão|milioni|milione|miljoen",
     1e9: "b|bn|mrd|billion|billions|milliard|milliards|milliarde|milliarden|miliardi|miliardo|miljard",
     1e12: "tn|trillion|trillions",
 }
-_SCALE = "|".join(sorted((word for words in _SCALES.values() for word in words.split("|")), key=len, reverse=True))
+_SCALE = "|".join(
+    sorted((word for words in _SCALES.values() for word in words.split("|")), key=len, reverse=True)
+)
 _GLUE = "\u0298"
 """Holds a number and its "million" together."""
 
@@ -30,7 +34,9 @@ _FIGURE = re.compile(
     rf"(?P<range>\s?(?:-|–|to|and|or|bis|à|a)\s?(?=\d+(?:[.,]\d+)*[\s{_GLUE}]?(?P<above>{_SCALE})\b))?",  # noqa: RUF001
     re.IGNORECASE,
 )
-_CLOCK = re.compile(r"(?<![\w.:])(\d{1,2})(?::(\d{2}))?(?::\d{2})?\s?([ap])\.?m\b|(?<![\w.:])(\d{1,2}):(\d{2})\b", re.I)
+_CLOCK = re.compile(
+    r"(?<![\w.:])(\d{1,2})(?::(\d{2}))?(?::\d{2})?\s?([ap])\.?m\b|(?<![\w.:])(\d{1,2}):(\d{2})\b", re.I
+)
 _SCALED = re.compile(rf"(?<=\d)\s(?=(?:{_SCALE})\b)", re.IGNORECASE)
 _HALF = re.compile(r"\bhalf an? (?=(?:hundred|thousand|million|billion|trillion)\b)", re.I)
 _DOZEN = re.compile(r"\b(?:a|one) dozen\b", re.I)
@@ -47,13 +53,11 @@ _LOOSE = {
     "twice": (2.0,),
     "double": (2.0,),
 }
-_TWO = {
-    "en": "two", "fr": "deux", "es": "dos", "pt": "dois|duas", "de": "zwei", "it": "due", "nl": "twee", "da": "to"
-}  # fmt: skip
+_TWO = dict(en="two", fr="deux", es="dos", pt="dois|duas", de="zwei", it="due", nl="twee", da="to")  # noqa: C408
 _YEAR_IN_WORDS = re.compile(r"\b(1[0-9]|20) (\d{2})\b")
-_MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
+_MONTHS = listed("""
+    january february march april may june july august september october november december
+    """)
 _YEARS = range(1000, 2200)
 _LEAST_DIGITS = 2
 
@@ -144,7 +148,7 @@ def _clock(match: re.Match[str]) -> Figure:
 
 
 def _readings(digits: str) -> Iterator[float]:
-    """"4,500" is four thousand five hundred, or four and a half."""
+    """ "4,500" is four thousand five hundred, or four and a half."""
     bare = re.sub(r"['’\u00a0\u202f]", "", digits)  # noqa: RUF001
     groups = re.split(r"[.,]", bare)
     if all(len(group) == 3 for group in groups[1:]):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from stentor_common import uploads
 from stentor_common.jobs.table import ACTIVE, Job
 from stentor_common.runtime import Runtime
-from stentor_common.uploads.tables import Upload
+from stentor_common.uploads import Upload
 from stentor_summarize.tables import SummaryInput
 
 SWEEP_SECONDS = 2

@@ -45,12 +45,12 @@ def _gguf(weights: str) -> ShelfKind:
     return ShelfKind("an instruct model as a file model.gguf", weights)
 
 
+# One file, several with an index, or torch's older format.
+_FORMATS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _KINDS = {
     "extractive": (_embedding("model.safetensors"),),
-    # One file, several with an index, or torch's older format.
-    "transformers": tuple(
-        map(_writing, ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"))
-    ),
+    "transformers": tuple(map(_writing, _FORMATS)),
+    "ctranslate2": tuple(map(_writing, _FORMATS)),
     "llamacpp": (_gguf("model.gguf"),),
 }
 

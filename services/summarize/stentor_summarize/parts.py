@@ -13,7 +13,6 @@ from stentor_common.jobs.table import ACTIVE, Job, JobState
 from stentor_common.runtime import Runtime
 from stentor_summarize.tables import SummaryPart
 
-
 GATHER_SECONDS = 0.1
 """What a model says in this time is written together."""
 

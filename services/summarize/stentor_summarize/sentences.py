@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sentencex import segment
 
@@ -11,8 +12,9 @@ from stentor_summarize.turns import speech_start, turn_starts
 ANY_LANGUAGE = "en"
 """Whose abbreviations count when nobody knows the language; its marks are those of all languages."""
 
-_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n){2,}[ \t]*")
-_LINE_END = re.compile(r"[ \t]*\r?\n[ \t]*")
+# From the start of a run of blanks only: a megabyte of them must not be looked at from each.
+_BLANK_LINES = re.compile(r"(?<![ \t])(?:[ \t]*\r?\n){2,}[ \t]*")
+_LINE_END = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]*")
 _ITEM = re.compile(r"\s*(?:[-*•–·‣▪]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")  # noqa: RUF001
 _FINISHED = re.compile(r"[.!?…。！？।॥؟:;][\"'”’»)\]]*$")  # noqa: RUF001
 
@@ -38,7 +40,7 @@ class Sentence:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The paragraphs, each with the blanks after it; of a transcript, the turns. Together they are the text."""
+    """The paragraphs, or a transcript's turns, each with the blanks after it. Together they are the text."""
     return [text[start:end] for start, end, _ in _blocks(text)]
 
 
@@ -73,7 +75,7 @@ def _blocks(text: str) -> list[tuple[int, int, str | None]]:
     else:
         speakers = dict.fromkeys([0, *(match.end() for match in _BLANK_LINES.finditer(text))])
     edges = [*sorted(speakers), len(text)]
-    return [(start, end, speakers[start]) for start, end in zip(edges, edges[1:], strict=False) if start < end]
+    return [(start, end, speakers[start]) for start, end in pairwise(edges) if start < end]
 
 
 def _lines(paragraph: str) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The same summary in the shape that was asked for, whoever made it. Pure."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stentor_summarize.engines import Digest, Style
+from stentor_summarize.lengths import Goal, word_count
 from stentor_summarize.sentences import sentences_of
 
 _MARK = re.compile(r"^\s*(?:[-*•–·‣▪+]|\(?\d{1,3}[.)])\s+")  # noqa: RUF001
@@ -14,6 +16,8 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _SECTION = re.compile(r"^\W*(summary|overview|decisions?|action items?|actions|tasks|next steps)\W*$", re.I)
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_FINISHED = re.compile(r"[.!?…。！？।॥؟][\"'”’»)\]]*$")  # noqa: RUF001
 _NOTHING = re.compile(r"^\W*(?:none|nothing|no (?:decisions?|action items?|tasks)\b.*|n/a)\W*$", re.I)
 
 
@@ -27,7 +31,7 @@ class Shaped:
 
 
 def shaped(digest: Digest, style: Style, language: str | None = None) -> Shaped:
-    """A digest's text as `style` wants it: one paragraph, points, one line, or minutes with their sections."""
+    """A digest's text as `style` wants it: paragraphs, points, one line, or minutes with their sections."""
     text = tidied(digest.text)
     match style:
         case Style.bullets:
@@ -44,7 +48,8 @@ def shaped(digest: Digest, style: Style, language: str | None = None) -> Shaped:
 
 def tidied(text: str) -> str:
     """Without what models put around an answer: "Sure, here is …", marks of emphasis, headings' hashes."""
-    return _EMPHASIS.sub("", _PREAMBLE.sub("", text.strip(), count=1)).strip()
+    text = _THOUGHT.sub("", text).strip()
+    return _EMPHASIS.sub("", _PREAMBLE.sub("", text, count=1)).strip()
 
 
 def _points(text: str, language: str | None) -> tuple[str, ...]:
@@ -62,7 +67,9 @@ def _headline(text: str, language: str | None) -> str:
 
 def _paragraph(text: str) -> str:
     """Points become sentences of one paragraph; paragraphs stay."""
-    return re.sub(r"(?<!\n)\n(?!\n)", " ", "\n".join(_MARK.sub("", line) for line in text.splitlines())).strip()
+    return re.sub(
+        r"(?<!\n)\n(?!\n)", " ", "\n".join(_MARK.sub("", line) for line in text.splitlines())
+    ).strip()
 
 
 def _minutes(text: str, digest: Digest) -> Shaped:
@@ -98,3 +105,28 @@ def _section(title: str) -> str:
 
 def _list(points: tuple[str, ...] | list[str]) -> str:
     return "\n".join(f"- {point}" for point in points)
+
+
+def within(text: str, aim: Goal, style: Style, language: str | None, *, cut_off: bool = False) -> str:
+    """What a model wrote, without whole sentences or points that are too many. The first one stays in any
+    case. `cut_off` when it had to stop at its limit: then a sentence without an end goes too."""
+    text = tidied(text)
+    if style in (Style.headline, Style.minutes):
+        return text
+    points = style is Style.bullets and len(text.splitlines()) > 1
+    ends = list(_line_ends(text)) if points else [each.end for each in sentences_of(text, language)]
+    if cut_off and len(ends) > 1 and not _FINISHED.search(text[: ends[-1]].rstrip()):
+        ends.pop()
+    if aim.sentences is not None:
+        ends = ends[: aim.sentences]
+    else:
+        ends = [end for at, end in enumerate(ends) if at == 0 or word_count(text[:end]) <= aim.most_words]
+    return text[: ends[-1]].rstrip() if ends else text
+
+
+def _line_ends(text: str) -> Iterator[int]:
+    at = 0
+    for line in text.splitlines(keepends=True):
+        at += len(line)
+        if line.strip():
+            yield at

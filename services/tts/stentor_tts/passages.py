@@ -37,5 +37,7 @@ class Passage:
     """Runs that belong together, such as a paragraph, a heading or an item of a list."""
 
     runs: tuple[Run, ...]
+    rest: Pause = Pause(700)
+    """What follows it, unless its author asked for another pause."""
     whole: bool = False
     """One sentence, whatever marks stand in it: the markup says so."""

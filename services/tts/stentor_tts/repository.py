@@ -49,11 +49,12 @@ class SoundRepository:
         found: Sound | None = await self._session.scalar(query)
         return found
 
-    async def cached(self, cache_key: str, since: datetime) -> Sound | None:
-        """Sound of the same request, used last at `since` or later unless a job keeps it. It stays until the
-        transaction's end."""
+    async def cached(self, cache_keys: Collection[str], since: datetime) -> Sound | None:
+        """Sound under one of the keys, used last at `since` or later unless a job keeps it. It stays until
+        the transaction's end."""
         fresh = or_(Sound.job_id.is_not(None), Sound.used_at >= since)
-        query = select(Sound).where(Sound.cache_key == cache_key, Sound.size_bytes.is_not(None), fresh)
+        complete = Sound.size_bytes.is_not(None)
+        query = select(Sound).where(Sound.cache_key.in_(cache_keys), complete, fresh)
         newest = query.order_by(Sound.used_at.desc()).limit(1).with_for_update(read=True)
         found: Sound | None = await self._session.scalar(newest)
         return found

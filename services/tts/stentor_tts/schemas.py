@@ -125,11 +125,6 @@ class TimedView(Wire):
     end_ms: int
 
 
-class WarningView(Wire):
-    code: str
-    message: str
-
-
 class SpeechView(Wire):
     id: uuid.UUID
     object: Literal["speech"]
@@ -164,8 +159,6 @@ class SpeechView(Wire):
     """As they are written, with the time in the sound."""
     words: list[TimedView] | None
     """As they are spoken, where they were asked for."""
-    warnings: list[WarningView] | None
-    """What is not as it was asked for."""
     webhook_url: str | None
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
@@ -22,6 +22,7 @@ INLINE_BYTES = 48 * 1024
 """Times that take more are an object beside the sound, so that rows stay quick to read."""
 
 SWEEP_SECONDS = 60
+FILE, STREAM = "f", "s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,26 @@ _TIMES = TypeAdapter(Times)
 _FACTS = TypeAdapter(Facts)
 
 
+@dataclass(frozen=True, slots=True)
+class CacheKeys:
+    """Under which sound is kept: a file, whose header has its length, and a stream, whose header has none.
+    They differ in the last letter only."""
+
+    file: str
+    stream: str
+
+    @classmethod
+    def of(cls, *asked: object) -> Self:
+        """The same for the same request."""
+        told = hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+        return cls(f"{told[:-1]}{FILE}", f"{told[:-1]}{STREAM}")
+
+    @classmethod
+    def beside(cls, key: str) -> Self:
+        """Both, of which one is known."""
+        return cls(f"{key[:-1]}{FILE}", f"{key[:-1]}{STREAM}")
+
+
 class NotWanted(Exception):
     """The sound is finished, and nobody has a claim to it any more."""
 
@@ -100,15 +121,12 @@ def times_key(store_key: str) -> str:
     return f"{store_key}.times"
 
 
-def hashed(*parts: object) -> str:
-    """A key for the cache: the same for the same parts."""
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+Finished = Callable[[], tuple[Facts, Times]]
+"""What there is to tell of sound of which all bytes have come."""
 
 
-async def save(
-    runtime: Runtime, new: NewSound, chunks: AsyncIterable[bytes], finished: Callable[[], tuple[Facts, Times]]
-) -> Facts:
-    """Store sound as its bytes come; `finished` is asked for the rest when all have come.
+async def save(runtime: Runtime, new: NewSound, chunks: AsyncIterable[bytes], finished: Finished) -> Facts:
+    """Store sound as its bytes come.
 
     Raises NotWanted when nobody claims it any more, and what `chunks` raises; then nothing is left of it.
     """
@@ -140,12 +158,12 @@ async def of_job(runtime: Runtime, job_id: uuid.UUID) -> Facts | None:
     return Facts.of(found.facts) if found else None
 
 
-async def cached(runtime: Runtime, settings: TtsSettings, cache_key: str) -> Facts | None:
+async def cached(runtime: Runtime, settings: TtsSettings, cache_keys: Collection[str]) -> Facts | None:
     """Sound that was made for the same request, and was used just now."""
     now = runtime.clock.now()
     async with runtime.begin() as work:
         sounds = SoundRepository(work.session)
-        found = await sounds.cached(cache_key, now - timedelta(hours=settings.cache_hours))
+        found = await sounds.cached(cache_keys, now - timedelta(hours=settings.cache_hours))
         if found:
             await sounds.used(found.id, now)
     return Facts.of(found.facts) if found else None
@@ -156,7 +174,7 @@ async def claimed(runtime: Runtime, settings: TtsSettings, cache_key: str, lease
     now = runtime.clock.now()
     async with runtime.begin() as work:
         sounds = SoundRepository(work.session)
-        found = await sounds.cached(cache_key, now - timedelta(hours=settings.cache_hours))
+        found = await sounds.cached([cache_key], now - timedelta(hours=settings.cache_hours))
         if found is None:
             return None
         await sounds.used(found.id, now)
@@ -186,9 +204,10 @@ async def forget_of_job(runtime: Runtime, job_id: uuid.UUID) -> None:
     async with runtime.begin() as work:
         sounds = SoundRepository(work.session)
         found = await sounds.of_job(job_id)
-        same = (Sound.job_id.is_(None)) & (Sound.cache_key == found.cache_key) if found else None
-        own = Sound.job_id == job_id
-        await sounds.release(own if same is None else own | same)
+        await sounds.release(Sound.job_id == job_id)
+        if found and found.cache_key:
+            keys = CacheKeys.beside(found.cache_key)
+            await sounds.release(Sound.job_id.is_(None) & Sound.cache_key.in_((keys.file, keys.stream)))
     await _bury(runtime)
 
 

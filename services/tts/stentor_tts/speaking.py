@@ -38,6 +38,19 @@ SPEAKING: Craft[Engine, Utterance, Spoken] = Craft(
 EngineBatcher = Batcher[Engine, Utterance, Spoken]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Whose text it is, and how eagerly it is spoken."""
+
+    job: str
+    caller: str
+    """Whose share of the model it takes."""
+    ahead: int
+    """Sentences that are spoken, or wait for it, while those before are taken."""
+    live: bool = False
+    """Somebody listens: its first sentence goes before all that are not live."""
+
+
 class Speaker(Protocol):
     """Says sentences with one of the served voices, wherever its model is."""
 

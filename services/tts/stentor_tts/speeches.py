@@ -19,11 +19,11 @@ from stentor_common.uploads import delete as delete_uploads
 from stentor_common.webhooks import Callback
 from stentor_tts import sounds
 from stentor_tts.errors import TextTooLong
-from stentor_tts.formats import format_named
+from stentor_tts.formats import choose
 from stentor_tts.providers import choose_provider, choose_voice, model_of, queue_of
-from stentor_tts.script import Markup, Script, script_of
+from stentor_tts.script import Markup, Pause, Script, Sentence, script_of
 from stentor_tts.settings import TtsSettings
-from stentor_tts.sounds import Facts
+from stentor_tts.sounds import CacheKeys, Facts
 from stentor_tts.voices import Voice, VoiceCatalog, plain_language
 
 KIND = "tts.speak"
@@ -131,14 +131,14 @@ class Repertoire:
         """
         choose_provider(wish.provider, self.settings.provider_aliases)
         voice = choose_voice(self.catalog, wish.voice, wish.model, wish.language)
-        chosen = format_named(wish.format)
+        form, sample_rate = choose(wish.format, wish.sample_rate, near=voice.sample_rate)
         manner = Manner(
             voice=voice.id,
             language=plain_language(wish.language) if wish.language else voice.language,
             markup=wish.markup,
             speed=wish.speed,
-            format=chosen.name,
-            sample_rate=chosen.rate_for(voice.sample_rate, wish.sample_rate),
+            format=form.name,
+            sample_rate=sample_rate,
             words=wish.words,
         )
         return manner, voice
@@ -149,13 +149,11 @@ async def create(
 ) -> tuple[Job, bool]:
     """Accept a text; returns its job, and False if an earlier request with the same key made it.
 
-    Raises what `Repertoire.manner` raises, TextTooLong, Unspeakable, SsmlError, NotFound (upload), Throttled,
-    IdempotencyMismatch.
+    Raises what `accepted` raises, Throttled, IdempotencyMismatch.
     """
     own = asked.upload
     try:
-        manner, voice = repertoire.manner(asked.wish)
-        await _check_text(runtime, repertoire.settings, asked, manner)
+        manner, voice = await accepted(runtime, repertoire, asked)
         if asked.text is not None and len(asked.text) > INLINE_CHARACTERS:
             own = await receive(runtime, caller, "text.txt", in_pieces(asked.text.encode()))
         speech = Speech(
@@ -179,9 +177,30 @@ async def create(
     return job, new
 
 
+async def accepted(runtime: Runtime, repertoire: Repertoire, asked: Asked) -> tuple[Manner, Voice]:
+    """How it will be spoken, and by whom.
+
+    Raises what `Repertoire.manner` raises, TextTooLong, Unspeakable, SsmlError, NotFound (upload).
+    """
+    manner, voice = repertoire.manner(asked.wish)
+    if asked.text is not None:
+        need_length(asked.text, repertoire.settings.max_characters)
+        if len(asked.text) <= CHECKED_CHARACTERS:
+            await script_for(asked.text, manner)
+    elif asked.upload_id is not None:
+        async with runtime.db.reading() as session:
+            await UploadRepository(session).get(asked.upload_id, runtime.clock.now())
+    return manner, voice
+
+
 def facts_of(job: Job) -> Facts | None:
     """What there is to tell of a job's sound; None while there is none."""
     return Facts.of(job.result["sound"]) if job.result else None
+
+
+def was_cached(job: Job) -> bool:
+    """Whether its sound had been made for an earlier request."""
+    return bool(job.result and job.result["cached"])
 
 
 async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
@@ -206,27 +225,24 @@ async def script_for(text: str, manner: Manner) -> Script:
     return await asyncio.to_thread(script_of, text, markup=manner.markup, language=manner.language)
 
 
-def cache_key(owner_id: uuid.UUID | None, manner: Manner, voice: Voice, script: Script) -> str:
+def cache_keys(owner_id: uuid.UUID | None, manner: Manner, voice: Voice, script: Script) -> CacheKeys:
     """The same for requests whose sound is the same. Each user has his own cache: nobody learns from it what
     others have had spoken."""
-    parts = [astuple(part) for part in script]
-    heard = (voice.engine, voice.model, voice.engine_voice, manner.language, manner.speed)
-    return sounds.hashed(MAKING, str(owner_id), heard, manner.format, manner.sample_rate, manner.words, parts)
+    parts = [_heard(part) for part in script]
+    speaker = (voice.engine, voice.model, voice.engine_voice, manner.language, manner.speed)
+    told = (manner.format, manner.sample_rate, manner.words)
+    return CacheKeys.of(MAKING, str(owner_id), speaker, told, parts)
+
+
+def _heard(part: Sentence | Pause) -> object:
+    if isinstance(part, Pause):
+        return astuple(part)
+    return " ".join(part.text.split()), part.spoken, astuple(part.prosody)
 
 
 def need_length(text: str, most: int) -> None:
     if len(text) > most:
         raise TextTooLong(most, len(text))
-
-
-async def _check_text(runtime: Runtime, settings: TtsSettings, asked: Asked, manner: Manner) -> None:
-    if asked.text is not None:
-        need_length(asked.text, settings.max_characters)
-        if len(asked.text) <= CHECKED_CHARACTERS:
-            await script_for(asked.text, manner)
-    elif asked.upload_id is not None:
-        async with runtime.db.reading() as session:
-            await UploadRepository(session).get(asked.upload_id, runtime.clock.now())
 
 
 async def _submit(

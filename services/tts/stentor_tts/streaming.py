@@ -3,9 +3,9 @@
 import tempfile
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from fastapi import Depends, Request
@@ -21,13 +21,11 @@ from stentor_common.requests import RuntimeDep, resource_of
 from stentor_common.runtime import Runtime
 from stentor_tts import sounds
 from stentor_tts.delivery import disposition
-from stentor_tts.providers import model_of
-from stentor_tts.script import Script
+from stentor_tts.formats import FORMATS
 from stentor_tts.settings import TtsSettings
 from stentor_tts.sounds import Facts, NewSound
-from stentor_tts.speaking import Speaker, SpeakerDep
-from stentor_tts.speeches import KIND, Manner, Repertoire, Wish, cache_key, need_length, script_for
-from stentor_tts.voices import Voice
+from stentor_tts.speaking import Part, Speaker, SpeakerDep
+from stentor_tts.speeches import KIND, Manner, Repertoire, Wish, cache_keys, need_length, script_for
 
 if TYPE_CHECKING:
     from stentor_tts.synthesis import Synthesis
@@ -77,35 +75,41 @@ class SoundStream:
     """The sound of a text. `chunks` has its first bytes already, or its end; it must be closed."""
 
     manner: Manner
-    voice: Voice
     chunks: AsyncGenerator[bytes, None]
-    facts: Facts | None = None
-    """Of sound that was there."""
+    source: "Facts | Synthesis"
+    """What is told of sound that was there, or what makes it now."""
+
+    @property
+    def duration_ms(self) -> int:
+        """Of all that came so far, of sound that was there the whole."""
+        return self.source.duration_ms
+
+    @property
+    def media_type(self) -> str:
+        return FORMATS[self.manner.format].type_at(self.manner.sample_rate)
 
     @property
     def headers(self) -> dict[str, str]:
+        stored = self.source if isinstance(self.source, Facts) else None
         told = {
             "Content-Disposition": disposition("speech", self.manner.format),
             "X-Stentor-Voice": self.manner.voice,
-            "X-Stentor-Cached": "true" if self.facts else "false",
+            "X-Stentor-Cached": "true" if stored else "false",
             "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
         }
-        return told | ({"Content-Length": str(self.facts.size_bytes)} if self.facts else {})
+        return told | ({"Content-Length": str(stored.size_bytes)} if stored else {})
 
 
 class StreamResponse(StreamingResponse):
-    """An answer made of sound, which is closed however the answer ends: then nothing more is spoken."""
+    """An answer made of sound, or of events with it. However it ends, nothing more is spoken then."""
 
     def __init__(
-        self,
-        sound: SoundStream,
-        content: AsyncIterator[bytes],
-        media_type: str,
-        headers: Mapping[str, str],
+        self, sound: SoundStream, headers: Mapping[str, str], events: AsyncIterator[bytes] | None = None
     ) -> None:
         self._sound = sound
-        super().__init__(content, headers=headers, media_type=media_type)
+        media_type = "text/event-stream" if events else sound.media_type
+        super().__init__(events or sound.chunks, headers=headers, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -123,28 +127,21 @@ async def open_stream(
     Raises what `Repertoire.manner` and `Speaker.say` raise, TextTooLong, Unspeakable, SsmlError, Throttled,
     Unavailable, ClientGone.
     """
-    manner, voice = stage.repertoire.manner(wish)
-    need_length(text, stage.repertoire.settings.stream_characters)
-    script = await script_for(text, manner)
     settings = stage.repertoire.settings
-    key = None
+    manner, voice = stage.repertoire.manner(wish)
+    need_length(text, settings.stream_characters)
+    script = await script_for(text, manner)
+    keys = None
     if wish.cache and settings.cache:
-        key = cache_key(None if shared else caller.user_id, manner, voice, script)
-        if found := await sounds.cached(stage.runtime, settings, key):
-            chunks = _stored(stage.runtime, found)
-            return SoundStream(manner, voice, await _begun(request, chunks), found)
+        keys = cache_keys(None if shared else caller.user_id, manner, voice, script)
+        if found := await sounds.cached(stage.runtime, settings, (keys.file, keys.stream)):
+            return SoundStream(manner, await _begun(request, _stored(stage.runtime, found)), found)
     await stage.runtime.throttle.count_new_job(caller)
-    chunks = _spoken(stage, caller, _Text(manner, voice, script, len(text), key))
-    return SoundStream(manner, voice, await _begun(request, chunks))
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    manner: Manner
-    voice: Voice
-    script: Script
-    characters: int
-    cache_key: str | None
+    synthesis: Synthesis = resolve(SYNTHESIS, "synthesis")(stage.speaker, voice, manner, script)
+    chunks = _spoken(stage, caller, synthesis)
+    if keys and settings.cache_mib:
+        chunks = _kept(stage.runtime, chunks, keys.stream, lambda: synthesis.finished(len(text)))
+    return SoundStream(manner, await _begun(request, chunks), synthesis)
 
 
 async def _begun(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -170,40 +167,36 @@ async def _stored(runtime: Runtime, facts: Facts) -> AsyncGenerator[bytes, None]
         yield piece
 
 
-async def _spoken(stage: Stage, caller: Caller, text: _Text) -> AsyncGenerator[bytes, None]:
-    async with AsyncExitStack() as stack:
-        stage.places.take(caller)
-        stack.callback(stage.places.give_back, caller)
-        synthesis: Synthesis = resolve(SYNTHESIS, "synthesis")(
-            stage.speaker, text.voice, text.manner, text.script
-        )
-        copy = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))
-        chunks = synthesis.chunks(
-            job=str(uuid.uuid4()),
-            caller=caller.key,
-            ahead=stage.repertoire.settings.sentences_ahead,
-            live=True,
-        )
+async def _spoken(stage: Stage, caller: Caller, synthesis: "Synthesis") -> AsyncGenerator[bytes, None]:
+    stage.places.take(caller)
+    try:
+        part = Part(str(uuid.uuid4()), caller.key, ahead=stage.repertoire.settings.sentences_ahead, live=True)
+        async with aclosing(synthesis.chunks(part)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    finally:
+        stage.places.give_back(caller)
+        seconds = synthesis.duration_ms / 1000
+        stage.runtime.metrics.media_seconds.labels(KIND, synthesis.model).inc(seconds)
+
+
+async def _kept(
+    runtime: Runtime, chunks: AsyncGenerator[bytes, None], key: str, finished: sounds.Finished
+) -> AsyncGenerator[bytes, None]:
+    """The same chunks; when all of them have come they are put into the cache."""
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as copy:
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
                 copy.write(chunk)
-        metrics = stage.runtime.metrics
-        metrics.media_seconds.labels(KIND, model_of(text.voice)).inc(synthesis.duration_ms / 1000)
-        if text.cache_key and stage.repertoire.settings.cache_mib:
-            copy.seek(0)
-            await _keep(stage.runtime, text, synthesis, copy)
+        copy.seek(0)
 
+        async def pieces() -> AsyncIterator[bytes]:
+            while piece := copy.read(PIECE_BYTES):
+                yield piece
 
-async def _keep(runtime: Runtime, text: _Text, synthesis: "Synthesis", copy: IO[bytes]) -> None:
-    """Put it into the cache. The client has all of it: a failure here is not for him."""
-
-    async def pieces() -> AsyncIterator[bytes]:
-        while piece := copy.read(PIECE_BYTES):
-            yield piece
-
-    new = NewSound(str(uuid.uuid4()), text.cache_key)
-    try:
-        await sounds.save(runtime, new, pieces(), lambda: synthesis.finished(text.characters))
-    except (AppError, OSError) as error:
-        log.warning("sound was not kept", reason=repr(error))
+        try:
+            await sounds.save(runtime, NewSound(str(uuid.uuid4()), key), pieces(), finished)
+        except (AppError, OSError) as error:
+            # The client has all of it: this is not for him.
+            log.warning("sound was not kept", reason=repr(error))

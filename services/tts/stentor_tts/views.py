@@ -7,12 +7,12 @@ from typing import Any
 from stentor_common.catalog import Offer
 from stentor_common.jobs.schemas import progress_of, view_fields
 from stentor_common.jobs.table import Job
-from stentor_tts.formats import format_named
+from stentor_tts.formats import FORMATS
 from stentor_tts.jobs import parsed
 from stentor_tts.providers import LOCAL, model_of
 from stentor_tts.schemas import SpeechProgress, SpeechView, VoiceView
 from stentor_tts.sounds import Times
-from stentor_tts.speeches import Speech, facts_of
+from stentor_tts.speeches import Speech, facts_of, was_cached
 from stentor_tts.voices import Voice
 
 NOT_YET: dict[str, Any] = {
@@ -23,7 +23,6 @@ NOT_YET: dict[str, Any] = {
     "cached": None,
     "sentences": None,
     "words": None,
-    "warnings": None,
 }
 
 
@@ -47,10 +46,9 @@ def speech_view(job: Job, position: int | None, base: str, times: Times | None) 
     )
 
 
-def audio_url(job: Job, base: str) -> str:
+def audio_path(job: Job) -> str:
     """Where the sound of a job is. Ends like a file of its kind: some programs look at that."""
-    extension = format_named(Speech.of(job.request).manner.format).extension
-    return f"{base}/v1/speech/{job.id}/audio.{extension}"
+    return f"/v1/speech/{job.id}/audio.{FORMATS[Speech.of(job.request).manner.format].extension}"
 
 
 def voice_view(voice: Voice, offers: Sequence[Offer], base: str) -> VoiceView:
@@ -78,21 +76,18 @@ def _progress(job: Job, position: int | None) -> SpeechProgress | None:
     if found is None:
         return None
     stage, sentence, sentences = parsed(found.stage)
-    return SpeechProgress(
-        **(found.model_dump() | {"stage": stage}), sentence=sentence, sentences=sentences
-    )
+    return SpeechProgress(**(found.model_dump() | {"stage": stage}), sentence=sentence, sentences=sentences)
 
 
 def _made(job: Job, base: str, times: Times) -> dict[str, Any]:
-    facts, result = facts_of(job), job.result
-    assert facts and result, "times are those of a result"
+    facts = facts_of(job)
+    assert facts, "times are those of a result"
     return {
-        "audio_url": audio_url(job, base),
+        "audio_url": base + audio_path(job),
         "size_bytes": facts.size_bytes,
         "duration_ms": facts.duration_ms,
         "characters": facts.characters,
-        "cached": result["cached"],
+        "cached": was_cached(job),
         "sentences": [asdict(each) for each in times.sentences],
         "words": None if times.words is None else [asdict(each) for each in times.words],
-        "warnings": result["warnings"],
     }

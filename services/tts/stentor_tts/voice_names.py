@@ -1,7 +1,7 @@
 """What the names that makers give their models and voices tell about them.
 
-Kokoro calls voices `af_heart`: American, female. Piper calls models `en_US-joe-medium`: locale, voice, quality.
-Coqui calls models `tts_models/en/vctk/vits`: kind, language, data, architecture.
+Kokoro calls voices `af_heart`: American, female. Piper calls models `en_US-joe-medium`: locale, voice,
+quality. Coqui calls models `tts_models/en/vctk/vits`: kind, language, data, architecture.
 """
 
 import re
@@ -30,7 +30,25 @@ KOKORO_LANGUAGES = {
 PIPER_NAME = re.compile(r"(?P<language>[a-z]{2,3})_(?P<region>[A-Z]{2})-[^-]+-(?P<quality>\w+)")
 COQUI_NAME = re.compile(r"tts_models/(?P<language>[a-z]{2,3}(-[a-z]{2})?)/[^/]+/[\w.-]+", re.IGNORECASE)
 XTTS_LANGUAGES = (
-    *("en", "es", "fr", "de", "it", "pt", "pl", "tr", "ru", "nl", "cs", "ar", "zh-cn", "hu", "ko", "ja", "hi"),
+    *(
+        "en",
+        "es",
+        "fr",
+        "de",
+        "it",
+        "pt",
+        "pl",
+        "tr",
+        "ru",
+        "nl",
+        "cs",
+        "ar",
+        "zh-cn",
+        "hu",
+        "ko",
+        "ja",
+        "hi",
+    ),
 )
 
 SAMPLES = {

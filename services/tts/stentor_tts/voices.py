@@ -1,7 +1,7 @@
 """Which voices there are: what callers may name, and which model says it.
 
-A voice is served when the settings list it. Callers name it by its id, by one of its aliases, or by one of the
-names that programs written for OpenAI use, which are answered by a voice here of the same gender.
+A voice is served when the settings list it. Callers name it by its id, by one of its aliases, or by one of
+the names that programs written for OpenAI use, which are answered by a voice here of the same gender.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

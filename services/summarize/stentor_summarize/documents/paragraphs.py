@@ -79,7 +79,7 @@ def _continued(current: str, line: str) -> str:
 
 
 def _ends_paragraph(line: str, following: str, full: int) -> bool:
-    """Whether a new one begins after this line: at the sign of a list, or where the line had room for more."""
+    """Whether a new one begins after this line: at the sign of a list, or where there was room left."""
     if BEGINS_ITEM.match(following):
         return True
     return len(line) < SHORT_LINE * full and not following[:1].islower()

@@ -1,5 +1,5 @@
-"""From a file to its text, in the process that is made for it. Libraries are loaded before it is limited: after
-that no file can be opened any more."""
+"""From a file to its text, in the process that is made for it. Libraries are loaded before it is limited:
+after that no file can be opened any more."""
 
 import encodings
 import importlib

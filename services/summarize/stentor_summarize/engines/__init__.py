@@ -17,6 +17,9 @@ ENGINES = {
     "transformers": Adapter(
         "stentor_summarize.engines.transformers:TransformersEngine", extra="summarize", library="transformers"
     ),
+    "ctranslate2": Adapter(
+        "stentor_summarize.engines.ctranslate2:CTranslate2Engine", extra="summarize", library="ctranslate2"
+    ),
     "llamacpp": Adapter(
         "stentor_summarize.engines.llamacpp:LlamaCppEngine", extra="llamacpp", library="llama_cpp"
     ),
@@ -25,7 +28,7 @@ ENGINES = {
 """Each is called with EngineSettings. `scripted` is for tests and never a default."""
 
 IN_PROCESS = frozenset({"scripted"})
-"""Engines without weights. All others run in a process of their own, see `stentor_summarize.engines.hosted`."""
+"""Engines without weights. All others run in a process of their own, see `engines.hosted`."""
 
 
 class Kind(StrEnum):
@@ -53,7 +56,12 @@ class Style(StrEnum):
     """What was decided, and who does what until when."""
 
 
-KINDS = {"extractive": Kind.extractive, "transformers": Kind.abstractive, "llamacpp": Kind.abstractive}
+KINDS = {
+    "extractive": Kind.extractive,
+    "transformers": Kind.abstractive,
+    "ctranslate2": Kind.abstractive,
+    "llamacpp": Kind.abstractive,
+}
 """What an engine of this name makes, known before it is loaded; the scripted one says it itself."""
 
 

@@ -15,7 +15,9 @@ def device_of(asked: str) -> str:
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise NoSuchDevice("the operator chose cuda for summaries and torch finds no such device: set auto or cpu")
+        raise NoSuchDevice(
+            "the operator chose cuda for summaries and torch finds no such device: set auto or cpu"
+        )
     return asked
 
 

@@ -48,7 +48,9 @@ class SentenceEmbedder:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        found: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        found: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
         return found
 
     def _parts(self, ids: list[int]) -> list[list[int]]:

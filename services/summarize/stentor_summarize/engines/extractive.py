@@ -74,7 +74,7 @@ def digest_of(sentences: Sequence[Sentence], vectors: np.ndarray, wanted: Wanted
     # What stands under its own heading is not said twice.
     others = [index for index in range(len(sentences)) if index not in stated] or list(range(len(sentences)))
     aim = goal(wanted.length, sum(word_count(each.text) for each in sentences), wanted.style)
-    picked = chosen([sentences[index] for index in others], vectors[others], aim)
+    picked = chosen([sentences[index] for index in others], vectors[others], aim, wanted.language)
     kept = tuple(others[index] for index in picked)
     texts = [sentences[index].text for index in kept]
     if wanted.style is Style.headline:
@@ -92,4 +92,4 @@ def _notes(wanted: Wanted) -> Iterator[str]:
     if wanted.instructions.strip():
         yield "this engine takes the text's own sentences and cannot follow instructions; they were not used"
     if wanted.style is Style.minutes and wanted.language not in (None, LANGUAGE):
-        yield "decisions and action items are found in English only; in this text they were looked for in vain"
+        yield "decisions and action items are found in English only; this text was searched all the same"

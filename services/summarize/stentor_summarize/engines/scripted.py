@@ -85,7 +85,9 @@ class ScriptedEngine:
         if self.kind is Kind.extractive:
             yield Working(passages=len(passages))
 
-    def _one(self, passage: str, wanted: Wanted, last: bool, *, alone: bool) -> Iterator[str | Working | Digest]:
+    def _one(
+        self, passage: str, wanted: Wanted, last: bool, *, alone: bool
+    ) -> Iterator[str | Working | Digest]:
         number = len(self.asked)
         self.asked.append((passage, wanted, last))
         if number == self._script.fails_after:

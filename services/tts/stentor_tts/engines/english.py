@@ -71,9 +71,8 @@ class EnglishReaderForEspeak:
 
 def as_espeak(phonemes: str, *, british: bool = False) -> str:
     """A word's phonemes as eSpeak's American (`en-us`) or British (`en-gb-x-rp`) voice would write them."""
-    if british:
-        found = phonemes.replace("ɛː", "eə")
-    else:
+    found = phonemes.replace("ɛː", "eə")
+    if not british:
         found = LONG.sub(_lengthened, RHOTIC.sub(_rhotic, phonemes))
     return "".join(SAME_SOUNDS.get(character, character) for character in found)
 

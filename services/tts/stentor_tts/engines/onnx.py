@@ -2,8 +2,8 @@
 
 Such a model decides how many frames each phoneme lasts, rounds that, and goes on; the figures are no output.
 They are made one: a model file is a protobuf message, and two messages one after the other are their sum
-(https://protobuf.dev/programming-guides/encoding/#last-one-wins), so a few bytes behind the file name one more
-output. Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+(https://protobuf.dev/programming-guides/encoding/#last-one-wins), so a few bytes behind the file name one
+more output. Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ MODEL_GRAPH = 7
 GRAPH_NODE, GRAPH_OUTPUT = 1, 12
 NODE_OUTPUT, NODE_OPERATOR = 2, 4
 VALUE_NAME = 1
+
+Durations = NDArray[np.float64]
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -46,17 +48,24 @@ class OnnxModel:
         options.log_severity_level = 3
         source: str | bytes = str(path)
         self._durations = durations_in(path, rounds_by) if rounds_by else None
-        if self._durations:
+        if self._durations and self._durations not in _outputs_of(path):
             source = b"".join((_mapped(path), _one_more_output(self._durations)))
         self._session: Any = onnxruntime.InferenceSession(source, options, providers=_providers(device))
         self.inputs = {each.name: each.type for each in self._session.get_inputs()}
+        self._outputs = [each.name for each in self._session.get_outputs()]
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> tuple[list[NDArray[Any]], NDArray[np.float64] | None]:
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> tuple[list[NDArray[Any]], Durations | None]:
         """The model's own outputs, and the durations as one row, in its frames, if it tells them."""
-        outputs: list[NDArray[Any]] = self._session.run(None, dict(inputs))
-        if self._durations is None:
-            return outputs, None
-        return outputs[:-1], outputs[-1].astype(np.float64).ravel()
+        found = dict(zip(self._outputs, self._session.run(None, dict(inputs)), strict=True))
+        durations = found.pop(self._durations) if self._durations else None
+        return list(found.values()), None if durations is None else durations.astype(np.float64).ravel()
+
+
+def lasting_ms(durations: Durations, samples: int, sample_rate: int) -> list[float]:
+    """How long each input sounds. Durations are shares of the whole sound; none is shorter than a frame."""
+    frames = np.maximum(durations, 1)
+    shares: list[float] = (frames * (samples * 1000 / sample_rate / frames.sum())).tolist()
+    return shares
 
 
 def durations_in(path: Path, operator: str) -> str | None:
@@ -67,6 +76,11 @@ def durations_in(path: Path, operator: str) -> str | None:
             if operator.encode() in map(bytes, _fields(node, NODE_OPERATOR)):
                 found += (bytes(name).decode() for name in _fields(node, NODE_OUTPUT))
     return found[0] if len(found) == 1 else None
+
+
+def _outputs_of(path: Path) -> list[str]:
+    outputs = (each for graph in _fields(_mapped(path), MODEL_GRAPH) for each in _fields(graph, GRAPH_OUTPUT))
+    return [bytes(name).decode() for each in outputs for name in _fields(each, VALUE_NAME)]
 
 
 def usable_cores() -> int:
@@ -83,7 +97,7 @@ def _mapped(path: Path) -> memoryview:
 def _providers(device: str) -> list[str]:
     here = onnxruntime.get_available_providers()
     if device == "cuda" and CUDA not in here:
-        raise DeviceNotHere("the device cuda needs onnxruntime-gpu in place of onnxruntime, and its libraries")
+        raise DeviceNotHere("the device cuda needs onnxruntime-gpu in place of onnxruntime")
     return [CUDA, CPU] if device != "cpu" and CUDA in here else [CPU]
 
 

@@ -1,7 +1,7 @@
 """Voices in Piper's format: a VITS model as ONNX, and a JSON file that says how it is spoken to.
 
-The format: https://github.com/OHF-Voice/piper1-gpl/blob/main/docs/API_PYTHON.md and the JSON files of its voices.
-Piper's own program is GPL and is not needed; see docs/decisions/0025-who-reads-text-aloud.md for who finds the
+The format: https://github.com/OHF-Voice/piper1-gpl, docs/TRAINING.md, and the JSON files of its voices.
+Piper's own program is GPL and not needed: docs/decisions/0025-english-is-read-by-hibari.md says who finds
 phonemes.
 """
 
@@ -17,17 +17,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stentor_tts.engines import CannotSay, EngineSettings, EngineVoice, NoSuchSpeaker, Spoken, SpokenWord, Utterance
-from stentor_tts.engines.onnx import OnnxModel
+from stentor_tts.alignment import trimmed
+from stentor_tts.engines import (
+    CannotSay,
+    EngineSettings,
+    EngineVoice,
+    NoSuchSpeaker,
+    Spoken,
+    SpokenWord,
+    Utterance,
+)
+from stentor_tts.engines.onnx import OnnxModel, lasting_ms
 from stentor_tts.engines.readers import LettersReader, espeak_reader
-from stentor_tts.engines.sounds import Reader, Sound, encoded, passages, word_times
-from stentor_tts.models import ModelNotFound, locate
+from stentor_tts.engines.sounds import Reader, Sound, encoded, passages, told, word_times
+from stentor_tts.models import locate, not_found
 
 START, END, PAD = "^", "$", "_"
 MOST_PHONEMES = 400
 """Said at once: memory grows with the square."""
-
-SHORTEST_LASTING = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +104,10 @@ class PiperEngine:
     def load(self) -> None:
         if self._loaded is not None:
             return
-        weights = locate("piper", self.model, self._settings.data_dir).path
+        weights = locate("piper", self.model, self._settings.data_dir)
         about = weights.with_name(weights.name + ".json")
         if not about.is_file():
-            raise ModelNotFound("piper", self.model)
+            raise not_found("piper", self.model)
         voice = PiperVoice.of(about)
         reader = LettersReader() if voice.spelled else espeak_reader(voice.espeak_voice)
         model = OnnxModel(
@@ -128,13 +135,17 @@ class PiperEngine:
         ]
         if not any(sound.audible for sound in sounds):
             raise CannotSay(utterance.text, utterance.voice or self.model)
-        parts, words, at_ms = [], [], 0.0
+        parts: list[NDArray[np.float32]] = []
+        words: list[SpokenWord] = []
+        at_ms = 0.0
         for passage in passages(sounds, MOST_PHONEMES):
             samples, times = self._passage(passage, utterance, at_ms)
             parts.append(samples)
             words += times
             at_ms += len(samples) * 1000 / voice.sample_rate
-        return Spoken(np.concatenate(parts), voice.sample_rate, tuple(words))
+        samples = np.concatenate(parts)
+        times = trimmed(told(utterance.text, words), samples, voice.sample_rate)
+        return Spoken(samples, voice.sample_rate, times)
 
     def _passage(
         self, sounds: Sequence[Sound], utterance: Utterance, at_ms: float
@@ -153,10 +164,10 @@ class PiperEngine:
             inputs["sid"] = np.asarray([speaker], np.int64)
         outputs, frames = model.run(inputs)
         samples = outputs[0].astype(np.float32).ravel()
-        if frames is None or frames.sum() < SHORTEST_LASTING:
+        if frames is None:
             return samples, ()
-        frame_ms = len(samples) * 1000 / voice.sample_rate / frames.sum()
-        return samples, word_times(sounds, middle.owners, (frames * frame_ms).tolist(), offset_ms=at_ms)
+        lasting = lasting_ms(frames, len(samples), voice.sample_rate)
+        return samples, word_times(sounds, middle.owners, lasting, offset_ms=at_ms)
 
     def _ready(self) -> tuple[OnnxModel, PiperVoice, Reader]:
         if self._loaded is None:

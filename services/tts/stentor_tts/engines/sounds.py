@@ -76,7 +76,7 @@ def encoded(
             found = ids_of(phoneme)
             ids += found
             owners += [index if phoneme not in CLAUSE_ENDS else NOBODY] * len(found)
-    return Encoded(tuple(ids), tuple((*owners, *[NOBODY] * after)))
+    return Encoded(tuple(ids), (*owners, *[NOBODY] * after))
 
 
 def word_times(
@@ -94,8 +94,16 @@ def word_times(
         start, end = edges.get(index, (last, last))
         last = end
         if sound.is_word:
-            times.append(SpokenWord(sound.text, round(start), round(end)))
+            times.append(SpokenWord(sound.text, max(round(start), 0), max(round(end), 0)))
     return tuple(times)
+
+
+def told(text: str, times: Sequence[SpokenWord]) -> tuple[SpokenWord, ...]:
+    """The times with the words as `text` has them; none where the reader counts words otherwise."""
+    words = [word for word in text.split() if any(character.isalnum() for character in word)]
+    if len(words) != len(times):
+        return ()
+    return tuple(SpokenWord(word, at.start_ms, at.end_ms) for word, at in zip(words, times, strict=True))
 
 
 def _up_to_a_mark(part: Sequence[Sound], limit: int) -> int:

@@ -1,8 +1,6 @@
 """Words to say for what is written: numbers, dates, sums, signs, abbreviations, addresses."""
 
-import re
 import unicodedata
-from collections.abc import Sequence
 from functools import lru_cache
 
 from stentor_tts.speakable import english, generic
@@ -39,23 +37,23 @@ _ALIKE = str.maketrans(
 )
 """Signs that are one to a reader, each with one of the same length."""
 
-_ASIDE = {"(": ", ", "[": ", ", "{": ", ", ")": ", ", "]": ", ", "}": ", ", "…": "...", "_": " ", "/": " ", "\\": " ", "|": ", "}
-_SILENT = frozenset("\"*^~`<>=+#@$%&•·‣◦▪")
-_EDGES = re.compile(r"(?<!\w)['-]+|['-]+(?!\w)")
+_INSTEAD = dict.fromkeys("()[]{}|", ", ") | dict.fromkeys("_/\\", " ") | {"…": "..."}
+_SILENT = frozenset('"*^~`<>=+#@$%&•·‣◦▪')
+_UNSAID = ("So", "Sk", "Sm", "Sc", "Cc", "Cf", "Cs", "Co", "Cn")
+"""Categories of characters without a sound: pictures, signs, what cannot be seen."""
 
 
 def _plain(word: str) -> str:
     """A word without what has no sound: quotation marks, emoji, invisible characters."""
     if word.strip().isalpha():
         return word
-    kept = "".join(_ASIDE.get(each, "" if _is_silent(each) else each) for each in word)
-    return _EDGES.sub("", kept)
+    return "".join(_INSTEAD.get(each, "" if _is_silent(each) else each) for each in word)
 
 
 def _is_silent(character: str) -> bool:
-    return character in _SILENT or (
-        not character.isspace() and unicodedata.category(character) in ("So", "Sk", "Sm", "Sc", "Cc", "Cf", "Cs", "Co", "Cn")
-    )
+    if character in _SILENT:
+        return True
+    return not character.isspace() and unicodedata.category(character) in _UNSAID
 
 
 @lru_cache(maxsize=64)

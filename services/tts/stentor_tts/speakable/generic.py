@@ -39,30 +39,51 @@ class Signs:
 
 SIGNS = {
     "de": Signs(
-        "Punkt", "ät", "Schrägstrich", "Prozent", "und", "plus", "minus", "Komma", "Grad", "Euro", "Dollar", "Pfund", "bis"
+        *("Punkt", "ät", "Schrägstrich", "Prozent", "und", "plus", "minus", "Komma"),
+        *("Grad", "Euro", "Dollar", "Pfund", "bis"),
     ),
     "fr": Signs(
-        "point", "arobase", "barre oblique", "pour cent", "et", "plus", "moins", "virgule", "degrés", "euros",
-        "dollars", "livres", "à",
+        *("point", "arobase", "barre oblique", "pour cent", "et", "plus", "moins", "virgule"),
+        *("degrés", "euros", "dollars", "livres", "à"),
     ),
     "es": Signs(
-        "punto", "arroba", "barra", "por ciento", "y", "más", "menos", "coma", "grados", "euros", "dólares", "libras",
-        "a",
+        *("punto", "arroba", "barra", "por ciento", "y", "más", "menos", "coma"),
+        *("grados", "euros", "dólares", "libras", "a"),
     ),
     "it": Signs(
-        "punto", "chiocciola", "barra", "per cento", "e", "più", "meno", "virgola", "gradi", "euro", "dollari",
-        "sterline", "a",
+        *("punto", "chiocciola", "barra", "per cento", "e", "più", "meno", "virgola"),
+        *("gradi", "euro", "dollari", "sterline", "a"),
     ),
     "pt": Signs(
-        "ponto", "arroba", "barra", "por cento", "e", "mais", "menos", "vírgula", "graus", "euros", "dólares",
-        "libras", "a",
+        *("ponto", "arroba", "barra", "por cento", "e", "mais", "menos", "vírgula"),
+        *("graus", "euros", "dólares", "libras", "a"),
     ),
     "nl": Signs(
-        "punt", "apenstaartje", "schuine streep", "procent", "en", "plus", "min", "komma", "graden", "euro", "dollar",
-        "pond", "tot",
+        *("punt", "apenstaartje", "schuine streep", "procent", "en", "plus", "min", "komma"),
+        *("graden", "euro", "dollar", "pond", "tot"),
     ),
-}  # fmt: skip
-_POINT_DECIMAL = frozenset("en ja zh ko th he hi ta bn te ml kn gu mr ur sw yue fil ms my ne".split())
+}
+_POINT = (
+    "en",
+    "ja",
+    "zh",
+    "ko",
+    "th",
+    "he",
+    "hi",
+    "ta",
+    "bn",
+    "te",
+    "ml",
+    "kn",
+    "gu",
+    "mr",
+    "ur",
+    "sw",
+    "yue",
+    "fil",
+)
+"""Languages that write 3.5 and 1,000; the others write 3,5."""
 
 
 @cache
@@ -91,7 +112,7 @@ class _Numbers:
         self._language = language
         primary = language.partition("-")[0]
         self.signs = SIGNS.get(primary)
-        self.decimal = "." if primary in _POINT_DECIMAL or language in ("de-ch", "es-mx", "es-us") else ","
+        self.decimal = "." if primary in _POINT or language in ("de-ch", "es-mx", "es-us") else ","
         thousand = "[,]" if self.decimal == "." else r"[.\x20]"
         whole = rf"(?:\d{{1,3}}(?:{thousand}\d{{3}})+(?!\d)|\d+)"
         self.number = rf"{whole}(?:{re.escape(self.decimal)}\d+)?"
@@ -101,18 +122,19 @@ class _Numbers:
         whole, _, rest = text.partition(self.decimal)
         whole = re.sub(r"\D", "", whole)
         if len(whole) > 1 and whole[0] == "0":
-            return self._each(whole) + (f" {self._fraction(rest)}" if rest else "")
+            return self._each(whole) + (f" {self._each(rest)}" if rest else "")
         said = cardinal(int(whole), self._language)
         if said is None:
             return text
-        return f"{said} {self._fraction(rest)}" if rest else said
-
-    def _fraction(self, digits: str) -> str:
-        point = self.signs.point if self.signs else self._point()
-        return f"{point} {self._each(digits)}".strip()
+        if not rest:
+            return said
+        # Without the word for the sign in between, the voice has to know how to read it.
+        return f"{said} {self._point()} {self._each(rest)}" if self._point() else text
 
     def _point(self) -> str:
-        """The word for the decimal sign, which stands between those for one and for five."""
+        """The word for the decimal sign: what stands between the words for one and for five."""
+        if self.signs:
+            return self.signs.point
         engine = _engine(self._language)
         one, five = cardinal(1, self._language), cardinal(5, self._language)
         try:
@@ -136,27 +158,36 @@ def rules(language: str) -> list[Rule]:
         rule(r"(?<![\w.+-])(?P<rest>[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,6})(?!\w)", _address(signs)),
     ]
     if signs:
-        names = {"%": signs.percent, "°": signs.degrees, "€": signs.euros, "$": signs.dollars, "£": signs.pounds}
+        names = {
+            "%": signs.percent,
+            "°": signs.degrees,
+            "€": signs.euros,
+            "$": signs.dollars,
+            "£": signs.pounds,
+        }
         found += [
             rule(
                 rf"(?<![\w])(?P<sign>[€$£])\s?(?P<value>{number})(?!\d)",
                 lambda match: f"{numbers.words(match['value'])} {names[match['sign']]}",
             ),
             rule(
-                rf"(?<![\w.,])(?P<first>{number})\s?[-–]\s?(?P<last>{number})(?![\w-]|\.\d)",  # noqa: RUF001
+                rf"(?<![\w.,])(?P<first>{number})\s?[-–]\s?(?P<last>{number})(?![\w-]|\.\d)",
                 lambda match: f"{numbers.words(match['first'])} {signs.to} {numbers.words(match['last'])}",
             ),
             rule(
-                rf"(?<![\w.,)-])(?P<sign>[-−+])(?P<value>{number})",  # noqa: RUF001
+                rf"(?<![\w.,)-])(?P<sign>[-−+])(?P<value>{number})",
                 lambda match: (
                     f"{signs.plus if match['sign'] == '+' else signs.minus} {numbers.words(match['value'])}"
                 ),
             ),
+            rule(r"°\s?C(?!\w)", lambda _: f" {signs.degrees} Celsius"),
+            rule(r"°\s?F(?!\w)", lambda _: f" {signs.degrees} Fahrenheit"),
             rule(r"[%°€$£]", lambda match: f" {names[match.group()]} "),
             rule(r"&", lambda _: f" {signs.and_} "),
             rule(r"(?<=\s)\+(?=\s)", lambda _: signs.plus),
         ]
-    return [*found, rule(number, lambda match: numbers.words(match.group()))]
+    between = rule(r"(?<=\d)[.:/](?=\d)", lambda _: " ")
+    return [*found, between, rule(number, lambda match: numbers.words(match.group()))]
 
 
 def _address(signs: Signs | None):  # type: ignore[no-untyped-def]

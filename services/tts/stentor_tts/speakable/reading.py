@@ -5,6 +5,7 @@ read again, so that no rule has to expect the words of another.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,22 +32,32 @@ def rule(pattern: str, words: Callable[[Match], str | None]) -> Rule:
     return Rule(re.compile(pattern, re.VERBOSE), words)
 
 
+def final_stop(match: Match) -> str:
+    """The full stop that an abbreviation shares with the sentence that it ends; empty elsewhere."""
+    return "." if match.group().endswith(".") and not match.string[match.end() :].strip("\"') ") else ""
+
+
 class Reader:
     """Reads texts by rules; what no rule knows goes through `plain`, word by word."""
 
     def __init__(self, rules: Sequence[Rule], plain: Callable[[str], str]) -> None:
         self._rules = tuple(rules)
         self._plain = plain
-        # Names of groups may stand once in a pattern, and this one is asked only where something begins.
-        unnamed = (re.sub(r"\(\?P<\w+>", "(", each.pattern.pattern) for each in self._rules)
-        self._anything = re.compile("|".join(f"(?:{pattern}\n)" for pattern in unnamed), re.VERBOSE)
+        # One pattern finds where something begins, and the first rule that it may be. Names of groups may stand
+        # once in a pattern, so they are taken off.
+        unnamed = (re.sub(r"\(\?P<\w+>", "(?:", each.pattern.pattern) for each in self._rules)
+        marked = (f"(?P<rule{index}>{pattern}\n)" for index, pattern in enumerate(unnamed))
+        self._anything = re.compile("|".join(marked), re.VERBOSE)
 
     def read(self, text: str) -> list[Piece]:
         """The text in pieces; what is written in them is the text, whole."""
+        return [piece for stretch in _stretches(text) for piece in self._read(stretch)]
+
+    def _read(self, text: str) -> list[Piece]:
         pieces: list[Piece] = []
         done = at = 0
         while found := self._anything.search(text, at):
-            match, words = self._first(text, found.start())
+            match, words = self._first(found)
             if match is None:
                 at = found.start() + 1
                 continue
@@ -55,9 +66,11 @@ class Reader:
             done = at = match.end()
         return [*pieces, *self._words(text[done:])]
 
-    def _first(self, text: str, at: int) -> tuple[Match | None, str]:
-        for each in self._rules:
-            match = each.pattern.match(text, at)
+    def _first(self, found: Match) -> tuple[Match | None, str]:
+        """The first rule that has words there, if only another than the one that was found."""
+        assert found.lastgroup
+        for each in self._rules[int(found.lastgroup.removeprefix("rule")) :]:
+            match = each.pattern.match(found.string, found.start())
             if match and match.group() and (words := each.words(match)) is not None:
                 return match, words
         return None, ""
@@ -67,9 +80,25 @@ class Reader:
             yield Piece(match.group(), self._plain(match.group()))
 
 
-_WORD = re.compile(r"\s*\S+\s*|\s+")
+def _stretches(text: str) -> Iterator[str]:
+    """The text in parts of a length that rules may look through from any place in them."""
+    while len(text) > LONGEST:
+        blank = max(text.rfind(each, LONGEST // 2, LONGEST) for each in " \n\t")
+        cut = blank + 1 if blank > 0 else LONGEST
+        yield text[:cut]
+        text = text[cut:]
+    yield text
+
+
+LONGEST = 1000
+"""Characters that are read at once; what belongs together is shorter."""
+_WORD = re.compile(r"\s*[^\s，、；：。！？]+[，、；：。！？]*\s*|\s*[，、；：。！？]+\s*|\s+")
+"""A word, and a clause where a script puts no blanks between words."""
 _SPACE = re.compile(r"\s+")
 _TIDY = (
+    # Quotation marks and hyphens that join nothing.
+    (re.compile(r"(?<!\w)['-]+|['-]+(?!\w)"), ""),
+    (_SPACE, " "),
     (re.compile(r"\s+(?=[,.;:!?])"), ""),
     (re.compile(r"[,;:]+(?:\s*[,;:])+"), ","),
     (re.compile(r"[,;:]\s*(?=[.!?])"), ""),
@@ -81,15 +110,19 @@ _TIDY = (
 _EDGE = re.compile(r"^[\s,;:.!?-]+")
 
 
+def _ends_word(character: str) -> bool:
+    """Whether a blank is needed between it and another such; wide scripts write none."""
+    return character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F")
+
+
 def spoken(pieces: Iterable[Piece]) -> str:
     """The words of the pieces as one line, with single blanks, and marks where a voice expects them."""
     line = ""
     before = True
     for piece in pieces:
-        apart = not (piece.plain and before) and line[-1:].isalnum() and piece.spoken[:1].isalnum()
+        apart = not (piece.plain and before) and _ends_word(line[-1:]) and _ends_word(piece.spoken[:1])
         line += f" {piece.spoken}" if apart else piece.spoken
         before = piece.plain
-    line = _SPACE.sub(" ", line)
     for pattern, replacement in _TIDY:
         line = pattern.sub(replacement, line)
     return _EDGE.sub("", line).rstrip(" ,;:-")

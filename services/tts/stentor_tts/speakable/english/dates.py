@@ -20,10 +20,10 @@ MONTHS = (
     "December",
 )
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SHORT_DAYS = {"Mon": 0, "Tue": 1, "Tues": 1, "Wed": 2, "Thu": 3, "Thur": 3, "Thurs": 3, "Fri": 4, "Sat": 5, "Sun": 6}
+_SHORT_DAYS = {name[:3]: name for name in DAYS} | {"Tues": "Tuesday", "Thur": "Thursday", "Thurs": "Thursday"}
 _NUMBERS = {name.lower(): index for index, name in enumerate(MONTHS, 1)}
 _NUMBERS |= {name[:3].lower(): index for index, name in enumerate(MONTHS, 1)} | {"sept": 9}
-_WRITTEN = sorted({form for name in [*_NUMBERS] for form in (name.title(), name.upper())}, key=len, reverse=True)
+_WRITTEN = sorted((form for name in _NUMBERS for form in (name.title(), name.upper())), key=len, reverse=True)
 MONTH = rf"(?:{'|'.join(_WRITTEN)})(?!\w)\.?"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _WEEKDAY = rf"(?:(?P<weekday>{'|'.join([*DAYS, *_SHORT_DAYS])})\.?,?\s+)?"
@@ -64,7 +64,7 @@ class DateRules:
         return [
             rule(
                 rf"{_START}(?P<year>{_YEAR})(?P<sign>[-/.])(?P<month>0?[1-9]|1[0-2])(?P<second>[-/.])(?P<day>{_DAY})"
-                rf"(?:[T\s](?=\d\d:\d\d))?(?!\d|[-/]\d|\.\d)",
+                rf"(?!\d|[-/]\d|\.\d)(?:[T\s](?=\d\d:\d\d))?",
                 self._ordered,
             ),
             rule(
@@ -74,26 +74,26 @@ class DateRules:
             ),
             rule(
                 rf"(?<!\w){_WEEKDAY}(?P<month>{MONTH})\s+(?P<day>{_DAY}){_ORDINAL}"
-                rf"(?:\s?[-–]\s?(?P<last>{_DAY}){_ORDINAL})?(?!\d|:\d|\.\d)(?:,?\s+(?P<year>{_YEAR})(?!\w|\.\d))?",  # noqa: RUF001
+                rf"(?:\s?[-–]\s?(?P<last>{_DAY}){_ORDINAL})?(?!\d|:\d|\.\d)(?:,?\s+(?P<year>{_YEAR})(?!\w|\.\d))?",
                 self._month_first_written,
             ),
             rule(
                 rf"(?<![\w.,$£€-]){_WEEKDAY}(?P<the>[Tt]he\s+)?(?P<day>{_DAY}){_ORDINAL}"
-                rf"(?:\s?[-–]\s?(?P<last>{_DAY}){_ORDINAL})?(?:\s+of)?\s+(?P<month>{MONTH})"  # noqa: RUF001
+                rf"(?:\s?[-–]\s?(?P<last>{_DAY}){_ORDINAL})?(?:\s+of)?\s+(?P<month>{MONTH})"
                 rf"(?:,?\s+(?P<year>{_YEAR})(?!\w|\.\d))?",
                 self._day_first_written,
             ),
             rule(rf"(?<!\w)(?P<month>{MONTH}),?\s+(?P<year>{_YEAR})(?!\w|\.\d)", self._month),
             rule(
-                rf"(?<!\w)(?P<day>{'|'.join(_SHORT_DAYS)})(?:\.(?=\s?[-–,]|\s(?:{MONTH}|\d))|(?=,\s(?:{MONTH}|\d)))",  # noqa: RUF001
-                lambda match: DAYS[_SHORT_DAYS[match["day"]]],
+                rf"(?<!\w)(?P<day>{'|'.join(_SHORT_DAYS)})(?:\.(?=\s?[-–,]|\s(?:{MONTH}|\d))|(?=,\s(?:{MONTH}|\d)))",
+                lambda match: _SHORT_DAYS[match["day"]],
             ),
-            rule(r"(?<!\w)(?P<day>Tues?|Thu|Thurs?|Fri)\.", lambda match: DAYS[_SHORT_DAYS[match["day"]]]),
+            rule(r"(?<!\w)(?P<day>Tues?|Thu|Thurs?|Fri)\.", lambda match: _SHORT_DAYS[match["day"]]),
             rule(rf"(?<!\w)(?P<month>(?:{'|'.join(_abbreviated())})\.)", self._alone),
             rule(r"(?<!\w)(?P<year>\d{1,4})\s?(?P<era>BCE|BC|CE|AD|B\.C\.E?\.?|A\.D\.)(?!\w)", _era),
             rule(r"(?<!\w)AD\s(?P<year>\d{1,4})(?!\w)", lambda match: f"A D {year(match['year'])}"),
             rule(r"(?<!\w)Q(?P<which>[1-4])(?!\w)", lambda match: f"{ordinal(match['which'])} quarter"),
-            rule(r"(?<![\w.,])(?P<first>1\d{3}|20\d\d)[-–/](?P<last>\d{2})(?![\w/-]|\.\d)", _years),  # noqa: RUF001
+            rule(r"(?<![\w.,])(?P<first>1\d{3}|20\d\d)[-–/](?P<last>\d{2})(?![\w/-]|\.\d)", _years),
             rule(
                 r"(?<!\w)(?P<what>(?:early|mid|late)[\s-])?(?P<century>\d{1,2})(?:th|st|nd|rd)[\s-](?=century|centuries)",
                 lambda match: f"{match['what'] or ''}{ordinal(match['century'])} ",
@@ -131,8 +131,8 @@ class DateRules:
         last = f" to the {ordinal(match['last'])}" if match["last"] else ""
         years = f", {year(match['year'])}" if match["year"] else ""
         weekday = f"{_weekday(match['weekday'])}, " if match["weekday"] else ""
-        the = match["the"] or "the "
-        return f"{weekday}{the}{ordinal(match['day'])}{last} of {MONTHS[month_number(match['month']) - 1]}{years}"
+        month = MONTHS[month_number(match["month"]) - 1]
+        return f"{weekday}{match['the'] or 'the '}{ordinal(match['day'])}{last} of {month}{years}"
 
     def _month(self, match: Match) -> str:
         return f"{MONTHS[month_number(match['month']) - 1]} {year(match['year'])}"
@@ -147,7 +147,7 @@ def _abbreviated() -> list[str]:
 
 
 def _weekday(name: str) -> str:
-    return DAYS[_SHORT_DAYS[name]] if name in _SHORT_DAYS else name
+    return _SHORT_DAYS.get(name, name)
 
 
 def _era(match: Match) -> str:
@@ -160,4 +160,3 @@ def _years(match: Match) -> str | None:
     if int(last) <= int(first[2:]):
         return None
     return f"{year(first)} to {cardinal(last) if last[0] != '0' else f'oh {cardinal(last[1])}'}"
-

@@ -3,43 +3,54 @@
 import re
 
 from stentor_tts.speakable.english.numbers import cardinal, digits, year
-from stentor_tts.speakable.reading import Match, Rule, rule
+from stentor_tts.speakable.reading import Match, Rule, final_stop, rule
 
-_WORDS = frozenset(
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_WORDS = _set(
     """
-    A I AM AN AS AT BE BY DO GO HE IF IN IS IT ME MY NO OF OH OK ON OR SO TO UP US WE AH HA HI YO
-    ADD ALL AND ANY ARE ASK BAD BAG BAR BED BIG BIT BOX BOY BUS BUT BUY CAN CAR CAT CUT DAD DAY DID DOG DRY
-    EAT END EYE FAR FEW FIT FIX FLY FOR FUN GET GOD GOT GUN GUY HAD HAS HER HEY HIM HIS HIT HOT HOW ICE ILL ITS
-    JOB JOY KEY KID LAW LAY LED LET LIE LOT LOW MAD MAN MAP MAY MEN MET MOM MUM NEW NOR NOT NOW ODD OFF OIL OLD
-    ONE OUR OUT OWN PAY PER PUT RAN RED RUN SAD SAT SAW SAY SEA SEE SET SHE SIT SIX SKY SON SUN TAX TEN THE TIP
-    TOO TOP TRY TWO USE VIA WAR WAS WAY WHO WHY WIN WON YES YET YOU ZOO
-    """.split()  # noqa: SIM905
+    A I AM AN AS AT BE BY DO GO HE IF IN IS IT ME MY NO OF OH OK ON OR SO TO UP WE AH HA HI YO
+    ADD ALL AND ANY ARE ASK BAD BAG BAR BED BIG BIT BOX BOY BUS BUT BUY CAN CAR CAT CUT DAD DAY DID DOG
+    DRY EAT END EYE FAR FEW FIT FIX FLY FOR FUN GET GOD GOT GUN GUY HAD HAS HER HEY HIM HIS HIT HOT HOW
+    ICE ILL ITS JOB JOY KEY KID LAW LAY LED LET LIE LOT LOW MAD MAN MAP MAY MEN MET MOM MUM NEW NOR NOT
+    NOW ODD OFF OIL OLD ONE OUR OUT OWN PAY PER PUT RAN RED RUN SAD SAT SAW SAY SEA SEE SET SHE SIT SIX
+    SKY SON SUN TAX TEN THE TIP TOO TOP TRY TWO USE VIA WAR WAS WAY WHO WHY WIN WON YES YET YOU ZOO
+    """
 )
 """Short words that are written in capitals for weight, or in a title."""
 
-_SAID = frozenset(
+_SAID = _set(
     """
-    PIN SIM RAM ROM LAN WAN GIF ZIP SARS RADAR LASER SCUBA SONAR NASA NATO OPEC UNESCO UNICEF FIFA UEFA NAFTA
-    AIDS COVID EBITDA HIPAA OSHA FEMA ASCII BIOS CAPTCHA JPEG WIFI SWAT NAVY ARMY DOS MODEM PETA YOLO FOMO BOGO
-    JAVA UNIX LINUX LATEX BASIC COBOL CRUD REST GUI SAAS PAAS IAAS NAND EPROM CMOS IKEA LEGO ASOS
-    """.split()  # noqa: SIM905
+    PIN SIM RAM ROM LAN WAN GIF ZIP SARS RADAR LASER SCUBA SONAR NASA NATO OPEC UNESCO UNICEF FIFA UEFA
+    NAFTA AIDS COVID EBITDA HIPAA OSHA FEMA ASCII BIOS CAPTCHA JPEG WIFI SWAT DOS MODEM PETA YOLO FOMO
+    UNIX LINUX BASIC COBOL CRUD REST GUI SAAS PAAS IAAS NAND EPROM CMOS IKEA LEGO ASOS
+    """
 )
 """Made of initials, and said as words."""
 
-_RESPELLED = {"JSON": "Jason", "YAML": "yammel", "JPEG": "jay peg", "GUI": "gooey", "SAAS": "sass", "WIFI": "Wi-Fi"}
-_SPELLED = frozenset(
+_RESPELLED = {
+    "JSON": "Jason",
+    "YAML": "yammel",
+    "JPEG": "jay peg",
+    "GUI": "gooey",
+    "SAAS": "sass",
+    "WIFI": "Wi-Fi",
+}
+_SPELLED = _set(
     """
-    ASAP AARP NAACP UCLA IEEE ISBN IOU UAE USA USB URL UFO EU AI UI UX IO IQ ID TV PC AC DC AM PM OECD EMEA APAC
-    ETA EOD CEO CFO CTO COO FAQ DIY VIP ATM GPA ACL IOT AWS API IPA IPO ECG EKG MRI DNA RNA UK US
-    """.split()  # noqa: SIM905
-) - {"US"}
+    ASAP AARP NAACP UCLA IEEE ISBN IOU UAE USA USB URL UFO EU AI UI UX IO IQ ID TV PC AC DC AM PM OECD EMEA
+    APAC ETA EOD CEO CFO CTO COO FAQ DIY VIP ATM GPA ACL IOT AWS API IPA IPO ECG EKG MRI DNA RNA UK US
+    """
+)
 """Initials that would pass for words."""
 
 _VOWELS = frozenset("AEIOUY")
-_HARD = re.compile(
-    r"[^AEIOUY]{4}|^[^AEIOUY]{3}|[^AEIOUY]{3}$|^(?!BL|BR|CH|CL|CR|DR|FL|FR|GL|GR|KN|PH|PL|PR|SC|SH|SK|SL|SM|SN|SP"
-    r"|ST|SW|TH|TR|TW|WH|WR|QU)[^AEIOUY]{2}"
-)
+_ONSETS = "BL|BR|CH|CL|CR|DR|FL|FR|GL|GR|KN|PH|PL|PR|QU|SC|SH|SK|SL|SM|SN|SP|ST|SW|TH|TR|TW|WH|WR"
+_HARD = re.compile(rf"[^AEIOUY]{{4}}|^[^AEIOUY]{{3}}|[^AEIOUY]{{3}}$|^(?!{_ONSETS})[^AEIOUY]{{2}}")
+"""What nobody can say as one word."""
 
 
 def spell(text: str) -> str:
@@ -57,9 +68,9 @@ def is_spelled(word: str) -> bool:
 
 
 def _shouted(match: Match) -> bool:
-    """The whole text is in capitals, and more than one word of it: no sign of initials."""
-    text = match.string
-    return not any(each.islower() for each in text) and len(re.findall(r"[A-Z]{2,}", text)) > 2
+    """The text around is in capitals, and more than one word of it: no sign of initials."""
+    text = match.string[max(0, match.start() - 100) : match.end() + 100]
+    return not any(each.islower() for each in text) and len(re.findall(r"[A-Z]{4,}", text)) > 1
 
 
 def _capitals(match: Match) -> str | None:
@@ -75,21 +86,21 @@ def _capitals(match: Match) -> str | None:
 
 
 def _dotted(match: Match) -> str:
-    ends = not match.string[match.end() :].strip("\"') ")
-    return spell(match.group()) + ("." if ends else "")
+    return spell(match.group()) + final_stop(match)
 
 
-def _mixed(match: Match) -> str | None:
-    parts = re.findall(r"[A-Za-z]+|\d+", match.group())
-    said = [_part(each, whole=match.group()) for each in parts]
-    return " ".join(said)
+def _mixed(match: Match) -> str:
+    return " ".join(map(_part, re.findall(r"[A-Za-z]+|\d+", match.group())))
 
 
-def _part(part: str, *, whole: str) -> str:
+def _part(part: str) -> str:
     if part.isalpha():
-        return spell(part) if len(part) == 1 or part.isupper() or len(whole) > 12 else part
+        initials = len(part) == 1 or part.isupper() or not _VOWELS & set(part.upper())
+        return spell(part) if initials and len(part) < 6 else part
     if len(part) <= 2 and part[0] != "0":
         return cardinal(part)
+    if len(part) == 3 and part[0] != "0":
+        return year(part)
     return year(part) if len(part) == 4 and 1900 < int(part) < 2100 else digits(part)
 
 
@@ -97,7 +108,7 @@ def rules() -> list[Rule]:
     return [
         rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)", _dotted),
         rule(r"(?<![\w.])(?P<initial>[A-Z])\.(?=\s(?:[A-Z]\.\s)*[A-Z][a-z])", lambda match: match["initial"]),
-        rule(r"(?<![\w])(?P<word>[A-Z]{2,})(?P<ending>(?:'s|’s|s)?)(?![\w])(?:-(?=\d))?", _hyphenless),  # noqa: RUF001
+        rule(r"(?<![\w])(?P<word>[A-Z]{2,})(?P<ending>(?:'s|’s|s)?)(?![\w])(?:-(?=[\dA-Z]))?", _hyphenless),
         rule(r"(?<!\w)(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{2,}(?!\w)", _mixed),
         # A hyphen before digits is no minus: COVID-19.
         rule(r"(?<=[A-Za-z])-(?=\d)", lambda _: " "),

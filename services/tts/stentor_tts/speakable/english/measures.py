@@ -3,10 +3,10 @@
 import re
 
 from stentor_tts.speakable.english.numbers import DASH, NUMBER, cardinal, number
-from stentor_tts.speakable.reading import Match, Rule, rule
+from stentor_tts.speakable.reading import Match, Rule, final_stop, rule
 
 _SIGNS = {
-    "percent": "%|％",  # noqa: RUF001
+    "percent": "%|％",
     "per mille": "‰",
     "degree Celsius": "°C|℃|° C|ºC",
     "degree Fahrenheit": "°F|℉|° F|ºF",
@@ -131,18 +131,13 @@ def many(name: str) -> str:
 def quantity(value: str, unit: str) -> str:
     """Words of a number, signed or not, and its unit's sign."""
     name = UNITS[unit]
-    return f"{number(value)} {name if value.lstrip('-−+') == '1' else many(name)}"  # noqa: RUF001
+    return f"{number(value)} {name if value.lstrip('-−+') == '1' else many(name)}"
 
 
 def _quantity(match: Match) -> str:
     value, last, unit, per = match["value"], match["last"], match["unit"], match["per"]
     said = f"{number(value)} to {quantity(last, unit)}" if last else quantity(value, unit)
-    return f"{said} per {'day' if per == 'day' else UNITS[per]}" if per else said + _stop(match)
-
-
-def _stop(match: Match) -> str:
-    """The full stop that "in." shares with the sentence that it ends."""
-    return "." if match["unit"].endswith(".") and not match.string[match.end() :].strip("\"')") else ""
+    return f"{said} per {'day' if per == 'day' else UNITS[per]}" if per else said + final_stop(match)
 
 
 def _height(match: Match) -> str:
@@ -153,11 +148,13 @@ def _height(match: Match) -> str:
 def rules() -> list[Rule]:
     signs = sorted(UNITS, key=len, reverse=True)
     unit = "|".join(re.escape(sign) for sign in signs)
-    divisor = "|".join(("s", "sec", "min", "h", "hr", "day", "m", "m²", "m³", "cm²", "L", "l", "ml", "mL", "dL", "kg"))
+    divisor = "|".join(
+        ("s", "sec", "min", "h", "hr", "day", "m", "m²", "m³", "cm²", "L", "l", "ml", "mL", "dL", "kg")
+    )
     return [
         rule(r"""(?<![\w.,])(?P<feet>\d{1,2})['′]\s?(?P<inches>\d{1,2})(?:"|″|'')(?!\w)""", _height),
         rule(
-            rf"(?<![\w.,])(?P<value>[-−+±]?{NUMBER})(?:{DASH}(?P<last>{NUMBER}))?(?:\s|-)?"  # noqa: RUF001
+            rf"(?<![\w.,])(?P<value>[-−+±]?{NUMBER})(?:{DASH}(?P<last>{NUMBER}))?(?:\s|-)?"
             rf"(?P<unit>{unit})(?!\w)(?:/(?P<per>{divisor})(?!\w))?",
             _quantity,
         ),

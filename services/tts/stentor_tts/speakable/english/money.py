@@ -71,7 +71,9 @@ _SCALES = {
     "tn": "trillion",
     "trillion": "trillion",
 }
-_SCALE = r"(?:(?P<scale>[kKmMbBtT]|bn|Bn|mn|MM|tn)(?!\w)|\s(?P<word>thousand|million|billion|trillion)(?!\w))?"
+_SCALE = (
+    r"(?:(?P<scale>[kKmMbBtT]|bn|Bn|mn|MM|tn)(?!\w)|\s(?P<word>thousand|million|billion|trillion)(?!\w))?"
+)
 PER = {
     "s": "second",
     "sec": "second",
@@ -126,10 +128,10 @@ def rules() -> list[Rule]:
     code = "|".join(codes)
     value = rf"(?P<value>{NUMBER})(?:{DASH}(?:{sign})?(?P<last>{NUMBER}))?{_SCALE}(?![\w]){PER_PATTERN}"
     return [
-        rule(rf"(?<!\w)(?P<minus>[-−]\s?)?(?P<currency>{sign})\s?{value}", _sum),  # noqa: RUF001
+        rule(rf"(?<!\w)(?P<minus>[-−]\s?)?(?P<currency>{sign})\s?{value}", _sum),
         rule(rf"(?<!\w)(?P<minus>)(?P<currency>{code})\s?{value}", _sum),
         rule(
-            rf"(?<![\w.,])(?P<minus>[-−])?(?P<value>{NUMBER})(?:{DASH}(?P<last>{NUMBER}))?{_SCALE}"  # noqa: RUF001
+            rf"(?<![\w.,])(?P<minus>[-−])?(?P<value>{NUMBER})(?:{DASH}(?P<last>{NUMBER}))?{_SCALE}"
             rf"\s?(?P<currency>{sign}|(?:{code})(?!\w)){PER_PATTERN}",
             _sum,
         ),

@@ -4,7 +4,7 @@ import re
 from functools import partial
 
 from stentor_tts.speakable.english.numbers import cardinal, ordinal
-from stentor_tts.speakable.reading import Match, Rule, rule
+from stentor_tts.speakable.reading import Match, Rule, final_stop, rule
 
 _ALWAYS = {
     "Mr": "Mister",
@@ -134,17 +134,18 @@ _BEFORE_NUMBERS = {
 
 _ROMAN = r"(?=[IVXL])(?:X{0,3}|XL|LX{0,3})(?:IX|IV|V?I{0,3})"
 _COUNTED = (
-    "Chapter|Part|Act|Scene|Book|Volume|Vol\\.|Section|Article|Title|Phase|Stage|Step|Type|Class|Level|Grade|Round"
-    "|Unit|Appendix|Figure|Table|Psalm|World War|War|Super Bowl|Episode|Season|Rocky|Saturn|Apollo|Mark|Tier|Group"
-    "|Category|Schedule|Annex|Lesson|Verse|Symphony|Sonata|Opus|Star Wars|Final Fantasy"
+    "Chapter|Part|Act|Scene|Book|Volume|Vol\\.|Section|Article|Title|Phase|Stage|Step|Type|Class|Level"
+    "|Grade|Round|Unit|Appendix|Figure|Table|Psalm|World War|War|Super Bowl|Episode|Season|Rocky|Saturn"
+    "|Apollo|Mark|Tier|Group|Category|Schedule|Annex|Lesson|Verse|Symphony|Sonata|Opus|Star Wars"
 )
 _RULERS = (
-    "Henry|Louis|Charles|James|George|Edward|Richard|William|Elizabeth|Mary|Philip|Philippe|Francis|Ferdinand"
-    "|Frederick|Friedrich|Wilhelm|Leopold|Joseph|Peter|Nicholas|Alexander|Catherine|Ivan|Paul|Pius|John|Benedict|Leo"
-    "|Gregory|Clement|Innocent|Urban|Boniface|Napoleon|Ramesses|Ramses|Ptolemy|Darius|Xerxes|Cyrus|Carl|Karl|Gustav"
-    "|Christian|Haakon|Harald|Olaf|Margaret|Margrethe|Albert|Baudouin|Otto|Alfonso|Felipe|Juan Carlos|Pedro|Umberto"
-    "|Victor Emmanuel|Sixtus|Julius|Constantine|Theodosius|Robert|David|Malcolm|Edmund|Ethelred|Aethelred|Mehmed"
-    "|Murad|Selim|Abdul Hamid|Sigismund|Casimir|Rama"
+    "Henry|Louis|Charles|James|George|Edward|Richard|William|Elizabeth|Mary|Philip|Philippe|Francis"
+    "|Ferdinand|Frederick|Friedrich|Wilhelm|Leopold|Joseph|Peter|Nicholas|Alexander|Catherine|Ivan|Paul"
+    "|Pius|John|Benedict|Leo|Gregory|Clement|Innocent|Urban|Boniface|Napoleon|Ramesses|Ramses|Ptolemy"
+    "|Darius|Xerxes|Cyrus|Carl|Karl|Gustav|Christian|Haakon|Harald|Olaf|Margaret|Margrethe|Albert"
+    "|Baudouin|Otto|Alfonso|Felipe|Juan Carlos|Pedro|Umberto|Victor Emmanuel|Sixtus|Julius|Constantine"
+    "|Theodosius|Robert|David|Malcolm|Edmund|Ethelred|Aethelred|Mehmed|Murad|Selim|Abdul Hamid"
+    "|Sigismund|Casimir|Rama"
 )
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50}
 
@@ -155,11 +156,6 @@ def roman(numeral: str) -> int:
     return sum(-one if one < two else one for one, two in zip(values, [*values[1:], 0], strict=True))
 
 
-def _at_end(match: Match) -> str:
-    """The full stop that an abbreviation shares with the sentence that it ends."""
-    return "." if match.group().endswith(".") and not match.string[match.end() :].strip("\"') ") else ""
-
-
 def _street(match: Match, *, title: str, way: str) -> str:
     """Saint before a name, Street after one; Doctor and Drive alike."""
     named = re.search(r"(?:[A-Z][\w'’]+|\d(?:st|nd|rd|th))\s$", match.string[: match.start()])
@@ -167,19 +163,20 @@ def _street(match: Match, *, title: str, way: str) -> str:
     first = not match.string[: match.start()].strip()
     if names and (not named or first):
         return title
-    return (way if named else title) + _at_end(match)
+    return (way if named else title) + final_stop(match)
 
 
 def _ruler(match: Match) -> str:
     return f"{match['name']} the {ordinal(roman(match['numeral']))}"
 
 
-def _of_numbers(table: dict[str, str], match: Match) -> str:
-    return table[match["word"]] + _at_end(match)
+def _always(match: Match) -> str:
+    return _ALWAYS[match["word"]] + final_stop(match)
 
 
 def rules() -> list[Rule]:
     phrases = "|".join(re.escape(each) for each in sorted(_PHRASES, key=len, reverse=True))
+    always = "|".join(sorted(_ALWAYS, key=len, reverse=True))
     rulers, counted = (names.replace(" ", r"\s") for names in (_RULERS, _COUNTED))
     return [
         rule(rf"(?<![\w./])(?P<word>(?i:{phrases}))(?!\w)", _phrase),
@@ -189,11 +186,9 @@ def rules() -> list[Rule]:
             rf"(?<!\w)(?P<word>{'|'.join(sorted(_BEFORE_NUMBERS, key=len, reverse=True))})\.(?=\s?\d)\s?",
             lambda match: _BEFORE_NUMBERS[match["word"]] + " ",
         ),
-        rule(
-            rf"(?<!\w)(?P<word>{'|'.join(sorted(_ALWAYS, key=len, reverse=True))})\.", partial(_of_numbers, _ALWAYS)
-        ),
+        rule(rf"(?<!\w)(?P<word>{always})\.", _always),
         rule(r"(?<!\w)(?P<word>Mr|Mrs|Ms)(?=\s[A-Z])", lambda match: _ALWAYS[match["word"]]),
-        rule(rf"(?<!\w)(?P<word>vs|etc)(?!\w)", partial(_of_numbers, _ALWAYS)),
+        rule(r"(?<!\w)(?P<word>vs|etc)(?!\w)", _always),
         rule(rf"(?<!\w)(?P<name>{rulers})\s(?P<numeral>(?!I(?![IVX])){_ROMAN})(?!\w)", _ruler),
         rule(rf"(?<!\w)(?P<name>{rulers})\s(?P<numeral>I)(?=,|;|$|'s|\sof\s|\sand\s|\swas\s)", _ruler),
         rule(
@@ -207,6 +202,6 @@ def _phrase(match: Match) -> str | None:
     written = match["word"]
     table = {each.lower(): words for each, words in _PHRASES.items()}
     # "AKA" and "PHD" are read as initials, which sounds no other.
-    if written.isupper() and "." not in written and "/" not in written and "&" not in written:
+    if written.isupper() and written.isalpha():
         return None
-    return table[written.lower()] + _at_end(match)
+    return table[written.lower()] + final_stop(match)

@@ -18,7 +18,8 @@ NUMBER = rf"(?:{WHOLE}(?:\.\d+)?|(?<!\d)\.\d+)"
 """1,234.5 or 1234 or .5, without a sign."""
 START = r"(?<![\w.,])"
 """A number begins: neither in a word nor within another number."""
-DASH = r"\s?[-–—]\s?"  # noqa: RUF001  the dash of a range
+DASH = r"\s?[-–—]\s?"
+"""Between the ends of a range."""
 LONGEST = 15
 """Digits of the largest number that has words; what is longer is a code."""
 VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
@@ -31,7 +32,7 @@ def _engine() -> RbnfEngine:
 
 @cache
 def _spelled(number: int, purpose: FormatPurpose) -> str:
-    return _engine().format_number(number, purpose=purpose).text.replace("−", "minus ")  # noqa: RUF001
+    return _engine().format_number(number, purpose=purpose).text.replace("−", "minus ")
 
 
 def cardinal(number: int | str) -> str:
@@ -52,7 +53,7 @@ def year(number: int | str) -> str:
     value = int(number)
     if 2000 <= value < 2010:
         return cardinal(value)
-    if not 1000 < value < 10000 or value % 1000 == 0:
+    if not 100 <= value < 10000 or value % 1000 == 0:
         return cardinal(value)
     century, rest = divmod(value, 100)
     if rest == 0:
@@ -67,8 +68,8 @@ def digits(text: str) -> str:
 
 def number(text: str) -> str:
     """Words of NUMBER with or without a sign: minus one thousand two point five."""
-    sign = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus "}.get(text[0], "")  # noqa: RUF001
-    whole, point, rest = text.lstrip("-−+±").replace(",", "").partition(".")  # noqa: RUF001
+    sign = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus "}.get(text[0], "")
+    whole, point, rest = text.lstrip("-−+±").replace(",", "").partition(".")
     words = cardinal(whole) if whole else ""
     return sign + (f"{words} point {digits(rest)}".strip() if point and rest else words)
 
@@ -104,7 +105,7 @@ def _mixed(match: Match) -> str:
 
 def _fraction(match: Match) -> str | None:
     upper, lower = match["upper"], match["lower"]
-    if (upper, lower) in (("24", "7"), ("9", "11")):
+    if upper == lower or (upper, lower) in (("24", "7"), ("9", "11")):
         return f"{cardinal(upper)} {cardinal(lower)}"
     return fraction(upper, lower) if int(upper) < int(lower) else f"{cardinal(upper)} over {cardinal(lower)}"
 
@@ -125,7 +126,7 @@ def _bare(text: str) -> str:
 
 
 def is_year(text: str) -> bool:
-    return len(text) == 4 and text.isdecimal() and 1100 <= int(text) <= 2099
+    return len(text) == 4 and text.isdecimal() and 1010 <= int(text) <= 2099
 
 
 _BEFORE_YEAR = re.compile(
@@ -133,7 +134,9 @@ _BEFORE_YEAR = re.compile(
     r"|spring|summer|autumn|fall|winter|©|copyright|AD)[\s-]$",
     re.IGNORECASE,
 )
-_COUNTED = re.compile(r"\s(?:[a-z]+s|people|men|women|children|percent|feet|mice|fish|more|of)\b")
+_COUNTED = re.compile(
+    r"\s(?!(?:was|is|has|does|this|as|its|his|us|plus|thus|always|versus|across|vs)\b)(?:[a-z]+s|people|men|women|children|percent|feet|mice|fish|more|of)\b"
+)
 
 
 def _plain_number(match: Match) -> str:
@@ -141,9 +144,9 @@ def _plain_number(match: Match) -> str:
     if not is_year(text):
         return number(text)
     # A year, unless it says how many there are of something and no word before it speaks of time.
-    start = max(0, match.start() - 12)
+    before = match.string[max(0, match.start() - 12) : match.start()]
     counts = _COUNTED.match(match.string, match.end())
-    return number(text) if counts and not _BEFORE_YEAR.search(match.string[start : match.start()]) else year(text)
+    return number(text) if counts and not _BEFORE_YEAR.search(before) else year(text)
 
 
 def _version(match: Match) -> str:
@@ -162,6 +165,18 @@ def _power(match: Match) -> str:
 
 def _scientific(match: Match) -> str:
     return f"{number(match['factor'])} times ten to the power of {number(match['exponent'])}"
+
+
+def _thousands(match: Match) -> str:
+    # Screens have that many dots in a line.
+    screen = match["many"] in ("2", "4", "5", "8") and match["scale"] == "K"
+    return f"{number(match['many'])} {'K' if screen else 'thousand'}"
+
+
+def _product(match: Match) -> str:
+    """Sizes, as in two by four; factors, where a result follows."""
+    between = " times " if re.match(r"\s*=", match.string[match.end() :]) else " by "
+    return between.join(number(each) for each in match.groups() if each)
 
 
 def _code(match: Match) -> str | None:
@@ -188,14 +203,16 @@ def rules() -> list[Rule]:
     return [
         rule(rf"{START}(?P<v>[vV]\.?\s?)?(?P<parts>\d{{1,9}}(?:\.\d{{1,9}}){{2,}}){end}", _version),
         rule(rf"{START}(?P<v>[vV])(?P<parts>\d{{1,4}}(?:\.\d{{1,4}})?){end}", _version),
-        rule(rf"{START}(?P<factor>[-−+]?\d+(?:\.\d+)?)[eE](?P<exponent>[-+]?\d{{1,3}}){end}", _scientific),  # noqa: RUF001
+        rule(rf"{START}(?P<factor>[-−+]?\d+(?:\.\d+)?)[eE](?P<exponent>[-+]?\d{{1,3}}){end}", _scientific),
         rule(
-            rf"{START}(?:(?P<factor>{NUMBER})\s?[×x·*]\s?)?(?P<base>\d+)"  # noqa: RUF001
-            rf"(?:\^(?P<caret>[-−]?\d+)|(?P<raised>[⁻]?[{SUPERSCRIPT}]+))",  # noqa: RUF001
+            rf"{START}(?:(?P<factor>{NUMBER})\s?[×x·*]\s?)?(?P<base>\d+)"
+            rf"(?:\^(?P<caret>[-−]?\d+)|(?P<raised>[⁻]?[{SUPERSCRIPT}]+))",
             _power,
         ),
-        rule(rf"{START}(?P<whole>\d+)(?:st|nd|rd|th|ST|ND|RD|TH){end}", lambda match: ordinal(match["whole"])),
-        rule(rf"{START}(?P<whole>{WHOLE})(?:st|nd|rd|th){end}", lambda match: ordinal(match["whole"])),
+        rule(
+            rf"{START}(?P<whole>\d+)(?:st|nd|rd|th|ST|ND|RD|TH){end}", lambda match: ordinal(match["whole"])
+        ),
+        rule(rf"{START}(?P<whole>{WHOLE})(?i:st|nd|rd|th){end}", lambda match: ordinal(match["whole"])),
         rule(
             rf"{START}(?:(?P<whole>\d+)\s?)?(?P<vulgar>[{VULGAR}])(?P<upper>)(?P<lower>){end}",
             _mixed,
@@ -206,19 +223,23 @@ def rules() -> list[Rule]:
         ),
         rule(rf"{START}(?<!/)(?P<upper>\d{{1,3}})[/⁄](?P<lower>\d{{1,3}})(?![\w/]|\.\d)", _fraction),
         rule(
-            rf"{START}(?P<one>{NUMBER})\s?[x×]\s?(?P<two>{NUMBER})(?:\s?[x×]\s?(?P<three>{NUMBER}))?{end}",  # noqa: RUF001
-            lambda match: " by ".join(number(each) for each in match.groups() if each),
+            rf"{START}(?P<one>{NUMBER})\s?[x×]\s?(?P<two>{NUMBER})(?:\s?[x×]\s?(?P<three>{NUMBER}))?{end}",
+            _product,
         ),
-        rule(rf"{START}(?P<times>{NUMBER})\s?[x×]{end}", lambda match: f"{number(match['times'])} times"),  # noqa: RUF001
+        rule(rf"{START}(?P<times>{NUMBER})\s?[x×]{end}", lambda match: f"{number(match['times'])} times"),
         rule(
             rf"{START}(?P<one>\d{{1,3}}):(?P<two>\d{{1,3}})(?![\w:])",
             lambda match: f"{number(match['one'])} to {number(match['two'])}",
         ),
-        rule(rf"{START}\d+(?:-\d+){{2,}}(?![\w-])", _code),
-        rule(rf"{START}(?P<first>{NUMBER})(?:[-–—]|\s[–—]\s)(?P<last>{NUMBER})(?![\w-])", _range),  # noqa: RUF001
-        rule(rf"{START}(?P<many>{NUMBER})[kK]{end}", lambda match: f"{number(match['many'])} thousand"),
+        rule(rf"{START}\d+(?:-\d+){{2,12}}(?![\w-])", _code),
         rule(
-            rf"{START}(?<![)\]])[-−+±](?P<value>{NUMBER})(?![\w])",  # noqa: RUF001
+            rf"{START}\d{{4}}(?:[\s-]\d{{4}}){{2,4}}(?![\w-])",
+            lambda match: ", ".join(map(digits, re.split(r"\D", match.group()))),
+        ),
+        rule(rf"{START}(?P<first>{NUMBER})(?:[-–—]|\s[–—]\s)(?P<last>{NUMBER})(?![\w-])", _range),
+        rule(rf"{START}(?P<many>{NUMBER})(?P<scale>[kK]){end}", _thousands),
+        rule(
+            rf"{START}(?<![)\]])[-−+±](?P<value>{NUMBER})(?![\w])",
             lambda match: number(match.group()),
         ),
         rule(rf"{START}(?P<value>{NUMBER})", _plain_number),

@@ -1,5 +1,8 @@
 """Signs that have a name in English, and those that have no sound."""
 
+import re
+import unicodedata
+
 from stentor_tts.speakable.reading import Match, Rule, rule
 
 _NAMES = {
@@ -14,7 +17,7 @@ _NAMES = {
     "≠": "is not equal to",
     "≈": "is about",
     "±": "plus or minus",
-    "×": "times",  # noqa: RUF001
+    "×": "times",
     "÷": "divided by",
     "→": "to",
     "⇒": "implies",
@@ -34,33 +37,38 @@ _NAMES = {
     "∑": "sum",
     "∈": "in",
 }
-GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρστυφχψω",  # noqa: RUF001
-        (
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau"
-            " upsilon phi chi psi omega"
-        ).split(),
-        strict=True,
-    )
-)
+
+
+_WRITTEN = {
+    "!=": "is not equal to",
+    "<=": "less than or equal to",
+    ">=": "greater than or equal to",
+    "==": "equals",
+    "&&": "and",
+}
 
 
 def rules() -> list[Rule]:
-    names = "".join(_NAMES).replace("-", "")
+    names = "".join(map(re.escape, _NAMES))
     return [
         rule(r"</?[A-Za-z][^<>]{0,500}>", lambda _: " "),
         rule(r"\#(?=\d)|№\s?", lambda _: "number "),
         rule(r"(?<![\w~])~\s?(?=[\d$€£])", lambda _: "about "),
-        rule(r"(?<=\d)\s?[×*]\s?(?=\d)", lambda _: " times "),  # noqa: RUF001
+        rule(r"(?<=\d)\s?[×*]\s?(?=\d)", lambda _: " times "),
         rule(r"(?<=[\d)])\s-\s(?=[\d(])", lambda _: " minus "),
         rule(r"(?<=[\d)])\s/\s(?=[\d(])", lambda _: " divided by "),
-        rule(r"(?<=\w)\s?[–—]+\s?(?=\w)|\s[-–—]+\s", lambda _: ", "),  # noqa: RUF001
+        rule(r"(?<=\w)\s?[–—]+\s?(?=\w)|\s[-–—]+\s", lambda _: ", "),
         rule(r"(?<=\w)/(?=\w)|(?<=\w)\s/\s(?=\w)", lambda _: " "),
-        rule(r"\+{2,}|={2,}|~{2,}|\*{2,}|<{2,}|>{2,}|\#{2,}|_{2,}|-{2,}|<-+|-+>|=+>", _drawn),
-        rule(rf"[{names.replace(']', '')}]", lambda match: f" {_NAMES[match.group()]} "),
-        rule(r"(?<!\w)[α-ωΑ-Ω](?!\w)", lambda match: GREEK.get(match.group().lower())),  # noqa: RUF001
+        rule(r"!=|<=|>=|==|&&", lambda match: f" {_WRITTEN[match.group()]} "),
+        rule(r"\+{2,}|={3,}|~{2,}|\*{2,}|<{2,}|>{2,}|\#{2,}|_{2,}|-{2,}|<-+|-+>|=+>", _drawn),
+        rule(rf"[{names}]", lambda match: f" {_NAMES[match.group()]} "),
+        rule(r"(?<!\w)[α-ωΑ-Ω](?!\w)", _greek),
     ]
+
+
+def _greek(match: Match) -> str:
+    """The name of a letter that stands by itself, as it does in formulas."""
+    return unicodedata.name(match.group().lower()).rpartition(" ")[2].lower().replace("lamda", "lambda")
 
 
 def _drawn(match: Match) -> str:

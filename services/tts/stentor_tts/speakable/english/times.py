@@ -3,16 +3,16 @@
 import re
 
 from stentor_tts.speakable.english.numbers import cardinal, digits
-from stentor_tts.speakable.reading import Match, Rule, rule
+from stentor_tts.speakable.reading import Match, Rule, final_stop, rule
 
 _HALF = r"(?P<half>[aApP])\.?\s?[mM](?:\.|(?!\w))"
 _ZONES = "UTC|GMT|CET|CEST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|BST|IST|JST|ET|PT"
 _CLOCK = r"(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?"
-_START = r"(?<![\w:.,])"
-_UNTIL = r"(?P<until>\s?[-–]\s?(?=\d))?"  # noqa: RUF001
+_START = r"(?:(?<![\w:.,])|(?<=\dT))"
+_UNTIL = r"(?P<until>\s?[-–]\s?(?=\d))?"
 
 
-def clock(hour: int, minute: int, second: int | None = None, half: str | None = None) -> str:
+def clock(hour: int, minute: int, second: int = 0, half: str | None = None) -> str:
     """A time in words: nine oh five, three thirty P M, fifteen hundred, twelve o'clock."""
     suffix = f" {half.upper()} M" if half else ""
     if minute:
@@ -21,7 +21,7 @@ def clock(hour: int, minute: int, second: int | None = None, half: str | None = 
         said = cardinal(hour)
     else:
         said = f"{cardinal(hour)} o'clock" if 0 < hour <= 12 else f"{cardinal(hour)} hundred"
-    if second is None:
+    if not second:
         return said + suffix
     unit = "second" if second == 1 else "seconds"
     return f"{said} and {cardinal(second)} {unit}{suffix}"
@@ -43,10 +43,10 @@ def rules() -> list[Rule]:
     return [
         rule(rf"{_START}{_CLOCK}(?:\s?{_HALF})?{zone}(?![\w:]|\.\d){_UNTIL}", _clock),
         rule(
-            rf"{_START}(?P<first>1[0-2]|0?[1-9])\s?(?:[-–]|to)\s?(?P<hour>1[0-2]|0?[1-9])\s?{_HALF}",  # noqa: RUF001
-            lambda match: f"{cardinal(int(match['first']))} to {_hour(match)}",
+            rf"{_START}(?P<first>1[0-2]|0?[1-9])\s?(?:[-–]|to)\s?(?P<hour>1[0-2]|0?[1-9])\s?{_HALF}{zone}{_UNTIL}",
+            lambda match: f"{cardinal(int(match['first']))} to {_half_day(match)}",
         ),
-        rule(rf"{_START}(?P<hour>1[0-2]|0?[1-9])\s?{_HALF}{_UNTIL}", _half_day),
+        rule(rf"{_START}(?P<hour>1[0-2]|0?[1-9])\s?{_HALF}{zone}{_UNTIL}", _half_day),
         rule(
             r"""(?<![\w.+-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}
             (?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w-]|\.\d)""",
@@ -57,32 +57,27 @@ def rules() -> list[Rule]:
             r"(?<![\w.])\+\d{1,3}(?:[\s.-]?\(?\d{1,4}\)?){2,6}(?![\w-]|\.\d)",
             _international,
         ),
-        rule(r"(?<![\w.+-])0\d{2,4}[\s-]\d{3,4}[\s-]?\d{3,4}(?![\w-]|\.\d)", lambda match: telephone(match.group())),
+        rule(
+            r"(?<![\w.+-])0\d{2,4}[\s-]\d{3,4}[\s-]?\d{3,4}(?![\w-]|\.\d)",
+            lambda match: telephone(match.group()),
+        ),
         rule(r"(?<!\w)\d{3}-\d{2}-\d{4}(?![\w-])", lambda match: telephone(match.group())),
     ]
 
 
-def _clock(match: Match) -> str | None:
-    second, half = match["second"], match["half"]
-    said = clock(int(match["hour"]), int(match["minute"]), int(second) if second else None, half)
-    if zone := match["zone"]:
-        letters = "U T C" if zone in ("Z", "UTC") else " ".join(zone)
-        said += f" {letters}"
-    return said + (" to " if match["until"] else _stop(match, half))
-
-
-def _hour(match: Match) -> str:
-    return clock(int(match["hour"]), 0, half=match["half"]) + _stop(match, match["half"])
+def _clock(match: Match) -> str:
+    second = int(match["second"] or 0)
+    return _said(match, clock(int(match["hour"]), int(match["minute"]), second, match["half"]))
 
 
 def _half_day(match: Match) -> str:
-    said = clock(int(match["hour"]), 0, half=match["half"])
-    return said + (" to " if match["until"] else _stop(match, match["half"]))
+    return _said(match, clock(int(match["hour"]), 0, half=match["half"]))
 
 
-def _stop(match: Match, half: str | None) -> str:
-    """The full stop that "p.m." shares with the sentence that it ends."""
-    return "." if half and match.group().endswith(".") and not match.string[match.end() :].strip("\"')") else ""
+def _said(match: Match, time: str) -> str:
+    """The time with its zone, and with what comes after it."""
+    zone = {"Z": "UTC", None: ""}.get(match["zone"], match["zone"])
+    return " ".join([time, *zone]) + (" to " if match["until"] else final_stop(match))
 
 
 def _international(match: Match) -> str | None:

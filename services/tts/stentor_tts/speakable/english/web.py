@@ -10,10 +10,22 @@ _TOP = (
     "com|org|net|edu|gov|mil|int|info|biz|io|ai|dev|app|co|me|tv|eu|uk|us|ca|au|de|fr|es|it|nl|be|ch|at|se|no|dk|fi"
     "|pl|cz|pt|ie|in|jp|cn|kr|br|mx|ru|nz|za|xyz|online|site|tech|cloud|store|shop|blog|news|wiki|museum|local"
 )
-_WORDS = frozenset("com org net info biz dev app co me online site tech cloud store shop blog news wiki museum local".split())  # noqa: E501, SIM905
+_WORDS = re.compile(
+    "com|org|net|info|biz|dev|app|co|me|online|site|tech|cloud|store|shop|blog|news|wiki|museum|local"
+)
+"""Ends of addresses that are said as words."""
 _SCHEME = r"(?:(?:https?|ftp|wss?)://)"
 _LABEL = r"[A-Za-z\d](?:[A-Za-z\d-]{0,61}[A-Za-z\d])?"
-_SIGNS = {".": "dot", "-": "dash", "_": "underscore", "+": "plus", "/": "slash", "@": "at", "~": "tilde", "#": "hash"}
+SIGNS = {
+    ".": "dot",
+    "-": "dash",
+    "_": "underscore",
+    "+": "plus",
+    "/": "slash",
+    "@": "at",
+    "~": "tilde",
+    "#": "hash",
+}
 _FILES = (
     "pdf|txt|docx?|xlsx?|pptx?|csv|json|xml|ya?ml|toml|html?|md|py|js|ts|java|cpp|rs|go|sh|exe|zip|tar|gz|jpe?g|png"
     "|gif|svg|mp3|mp4|wav|ogg|flac|log|ini|cfg|sql|epub"
@@ -26,7 +38,7 @@ def _token(text: str) -> str:
         return cardinal(text) if len(text) <= 2 and text[0] != "0" else digits(text)
     if not text.isalpha():
         return " ".join(_token(part) for part in re.findall(r"[A-Za-z]+|\d+", text)) or text
-    if text.lower() in _WORDS:
+    if _WORDS.fullmatch(text.lower()):
         return text
     return spell(text) if len(text) <= 4 and is_spelled(text.upper()) and _hard(text) else text
 
@@ -38,26 +50,27 @@ def _hard(text: str) -> bool:
 def address(text: str) -> str:
     """Words and signs of an address one after the other: docs dot example dot com slash start."""
     parts = re.findall(r"[A-Za-z\d]+|[^\sA-Za-z\d]", text)
-    return " ".join(_SIGNS.get(part, "") if not part.isalnum() else _token(part) for part in parts).strip()
+    return " ".join(SIGNS.get(part, "") if not part.isalnum() else _token(part) for part in parts).strip()
 
 
 def _host(host: str) -> str:
     *labels, top = host.removeprefix("www.").split(".")
-    last = top.lower() if top.lower() in _WORDS or len(top) > 3 else spell(top)
+    last = top.lower() if _WORDS.fullmatch(top.lower()) or len(top) > 3 else spell(top)
     return " dot ".join([*map(address, labels), last])
+
+
+_MARKS = ".,;:!?)]}'\""
 
 
 def _url(match: Match) -> str:
     """Host and path; the scheme, and what follows a question mark, say nothing to a listener."""
-    path = re.split(r"[?#]", match["path"] or "", maxsplit=1)[0].rstrip("/")
+    written = match["path"] or ""
+    path = written.rstrip(_MARKS)
+    # Marks after the address are the sentence's.
+    marks = written[len(path) :].strip(")]}'\"")
+    path = re.split(r"[?\#]", path, maxsplit=1)[0].rstrip("/")
     port = f" port {digits(match['port'])}" if match["port"] else ""
-    # What ends the sentence is no part of the address.
-    ending = re.search(r"[.,;:!?)\]}'\"]*$", match["path"] or "")
-    stop = ending.group() if ending else ""
-    said = _host(match["host"]) + port
-    if path.rstrip(".,;:!?)]}'\""):
-        said += f" {address(path.rstrip('.,;:!?)]}' + chr(34) + chr(39)))}"
-    return said + stop.strip(")]}'\"")
+    return f"{_host(match['host'])}{port} {address(path)}".rstrip() + marks
 
 
 def _mail(match: Match) -> str:
@@ -73,11 +86,13 @@ def rules() -> list[Rule]:
             rf"(?<![\w.+-])(?:mailto:)?(?P<user>[\w.+-]{{1,64}})@(?P<host>{host}[A-Za-z]{{2,24}})(?!\w)",
             _mail,
         ),
-        rule(rf"(?<!\w){_SCHEME}(?P<host>{host}[A-Za-z]{{2,24}}|localhost|\d+(?:\.\d+){{3}}){port}{path}", _url),
+        rule(
+            rf"(?<!\w){_SCHEME}(?P<host>{host}[A-Za-z]{{2,24}}|localhost|\d+(?:\.\d+){{3}}){port}{path}", _url
+        ),
         rule(rf"(?<![\w@.-])(?P<host>www\.{host}[A-Za-z]{{2,24}}){port}{path}", _url),
         rule(rf"(?<![\w@.-])(?P<host>{host}(?:{_TOP}))(?![\w-]|\.\w){port}(?P<path>/\S{{0,2000}})?", _bare),
         rule(
-            rf"(?<![\w@.])(?P<name>[A-Za-z][\w-]{{0,60}})\.(?P<kind>{_FILES})(?!\w)",
+            rf"(?<![\w@.])(?P<name>[A-Za-z][\w-]{{0,60}}(?:\.[\w-]{{1,20}}){{0,3}})\.(?P<kind>{_FILES})(?!\w)",
             lambda match: f"{address(match['name'])} dot {_token(match['kind'])}",
         ),
         rule(r"(?<![\w@])@(?P<name>\w{2,40})", lambda match: f"at {address(match['name'])}"),

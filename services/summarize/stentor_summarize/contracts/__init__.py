@@ -1,0 +1,1 @@
+"""Outside contracts: each a thin translation onto the use cases of summaries."""
