@@ -33,7 +33,7 @@ def main(episode: str, folder: str = "podcast") -> None:
     stentor.save(trailer["audio_url"], to / "trailer.mp3")
     headline = stentor.again(notes, "summarize", [{"do": "summarize", "style": "headline"}])
     (to / "headline.txt").write_text(f"{headline['text']}\n")
-    print(f"{headline['text']}\n\n{points}\n\nwritten to {to}")  # noqa: T201
+    print(f"{headline['text']}\n\n{points}\n\nwritten to {to}")
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ def main(recording: str) -> None:
     uploaded = transcribe.upload_audio(recording)
     response = transcribe.execute(uploaded.upload_url, SpeechToText.ServiceProvider.WHISPER)
     transcript = response.transcription_data.transcription
-    print(f"Transcribed Text = {transcript}")  # noqa: T201
+    print(f"Transcribed Text = {transcript}")
 
     response = summarize.execute(transcript, TextSummarization.ServiceProvider.HUGGING_FACE)
     summary = response.summarization_data
-    print(f"Summarized Text = {summary}")  # noqa: T201
+    print(f"Summarized Text = {summary}")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ def main(recording: str, sentences: str = "3") -> None:
     steps = [{"do": "transcribe"}, {"do": "summarize", "length": {"sentences": int(sentences)}}]
     found = Stentor().run(recording, steps)
     transcript, summary = (step["text"] for step in found["steps"])
-    print(f"Said in {len(transcript.split())} words:\n{transcript}\n")  # noqa: T201
-    print(f"In short:\n{summary}")  # noqa: T201
+    print(f"Said in {len(transcript.split())} words:\n{transcript}\n")
+    print(f"In short:\n{summary}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Words laid out for a reader."""
 
-from stentor_stt.paragraphs import PAUSE_MS, SENTENCES, paragraphs, sentences
-from stentor_stt.transcript import Word
+from stentor_stt.paragraphs import PAUSE_MS, SENTENCES, paragraphs, sentences, turns
+from stentor_stt.transcript import Segment, Transcript, Word
 
 
 def words(text: str, start_ms: int = 0, speaker: str | None = None) -> list[Word]:
@@ -51,3 +51,26 @@ def test_a_paragraph_ends_where_somebody_else_speaks() -> None:
 def test_a_paragraph_does_not_grow_for_ever() -> None:
     found = paragraphs(words("Word. " * (2 * SENTENCES + 1)))
     assert [len(each.sentences) for each in found] == [SENTENCES, SENTENCES, 1]
+
+
+def segment(text: str, speaker: str | None = None, channel: int | None = None) -> Segment:
+    return Segment(0, 1000, text, (), -0.2, 0.1, 1.0, 0.0, speaker=speaker, channel=channel)
+
+
+def transcript(*segments: Segment) -> Transcript:
+    return Transcript(" ".join(each.text for each in segments), "en", 1.0, 1000, segments)
+
+
+def test_turns_begin_with_who_speaks() -> None:
+    found = transcript(segment("Hello.", "A"), segment("How are you?", "A"), segment("Well.", "Mary Ann"))
+    assert turns(found) == "Speaker A: Hello. How are you?\nMary Ann: Well."
+
+
+def test_turns_on_channels_begin_with_the_channel() -> None:
+    assert turns(transcript(segment("Hello.", channel=0), segment("Yes?", channel=1))) == (
+        "Channel 1: Hello.\nChannel 2: Yes?"
+    )
+
+
+def test_of_one_voice_it_is_not_said_whose_it_is() -> None:
+    assert turns(transcript(segment("Hello.", "A"), segment("Bye.", "A"))) == "Hello. Bye."

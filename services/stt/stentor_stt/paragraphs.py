@@ -89,11 +89,11 @@ def paragraphs(words: Iterable[Word], *, separator: str = " ") -> list[Paragraph
 
 
 def turns(transcript: Transcript) -> str:
-    """The text, a line for each turn that begins with who speaks, where speakers were told apart or heard on
+    """The text, a line for each turn that begins with who speaks, where several were told apart or heard on
     channels of their own."""
     found = groupby(transcript.utterances(), key=lambda each: (each.speaker, each.channel))
     lines = [(who, transcript.separator.join(each.text for each in said)) for who, said in found]
-    if not any(speaker is not None or channel is not None for (speaker, channel), _ in lines):
+    if len({who for who, _ in lines}) <= 1:
         return transcript.text
     return "\n".join(f"{_name(*who)}: {text}" for who, text in lines)
 
