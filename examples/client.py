@@ -1,4 +1,4 @@
-"""What the examples share: one request that makes a pipeline, and waiting for its end with the progress shown."""
+"""What the examples share: one request makes a pipeline, whose end is waited for with its progress shown."""
 
 import json
 import os

@@ -2,11 +2,11 @@
 
 import sys
 
-from client import Stentor
+from client import Stentor, Steps
 
 
 def main(recording: str, sentences: str = "3") -> None:
-    steps = [{"do": "transcribe"}, {"do": "summarize", "length": {"sentences": int(sentences)}}]
+    steps: Steps = [{"do": "transcribe"}, {"do": "summarize", "length": {"sentences": int(sentences)}}]
     found = Stentor().run(recording, steps)
     transcript, summary = (step["text"] for step in found["steps"])
     print(f"Said in {len(transcript.split())} words:\n{transcript}\n")

@@ -26,15 +26,15 @@ from stentor_dev.servers import Servers
 from stentor_dev.service import Service
 
 AUTH = "auth"
-STT = "stt-api"
-TTS = "tts-api"
-SUMMARIZE = "summarize-api"
+STT, TTS, SUMMARIZE, PIPELINES = "stt-api", "tts-api", "summarize-api", "pipelines-api"
+CAPABILITIES = ("stt", "tts", "summarize", "pipelines")
 PROXY = "proxy"
 MIGRATE = "migrate"
 PATHS = {
     AUTH: ("/v1/users", "/v1/token", "/v1/tokens", "/.well-known/jwks.json", "/users", "/token", "/api/v1"),
     STT: ("/v1", "/v2", "/speech-to-text", "/endpoints", "/api/v1/stt", "/api/v1/mic"),
     SUMMARIZE: ("/v1/summaries", "/summarization"),
+    PIPELINES: ("/v1/pipelines",),
     TTS: ("/v1/speech", "/v1/voices", "/v1/audio/speech", "/v1/audio/voices", "/v1/tts", "/text-to-speech"),
 }
 """Which API answers what; the longest prefix wins."""
@@ -46,21 +46,21 @@ class MemberDied(RuntimeError):
     """A process ended by itself; the text names it and carries the end of its log."""
 
 
-def programs(workers: int) -> dict[str, Sequence[str]]:
-    """What runs each process, by name and in the order of starting; the migration ends before the others."""
-    stt, tts, summarize = (
-        (sys.executable, "-m", module) for module in ("stentor_stt", "stentor_tts", "stentor_summarize")
-    )
-    return {
+def programs(workers: int = 1, capabilities: Sequence[str] = ("stt",)) -> dict[str, Sequence[str]]:
+    """What runs each process, by name and in the order of starting; the migration ends before the others.
+
+    Each capability has an API and a worker, speech to text so many workers.
+    """
+    found: dict[str, Sequence[str]] = {
         MIGRATE: (sys.executable, "-m", "stentor_allinone.main", "migrate"),
         AUTH: (sys.executable, "-m", "stentor_auth", "api"),
-        STT: (*stt, "api"),
-        **{f"stt-worker-{number + 1}": (*stt, "worker") for number in range(workers)},
-        TTS: (*tts, "api"),
-        "tts-worker-1": (*tts, "worker"),
-        SUMMARIZE: (*summarize, "api"),
-        "summarize-worker-1": (*summarize, "worker"),
     }
+    for capability in capabilities:
+        program = (sys.executable, "-m", f"stentor_{capability}")
+        found[f"{capability}-api"] = (*program, "api")
+        for number in range(workers if capability == "stt" else 1):
+            found[f"{capability}-worker-{number + 1}"] = (*program, "worker")
+    return found
 
 
 class Distributed:
@@ -82,7 +82,7 @@ class Distributed:
         self.port = port or free_port()
         self.members: dict[str, Server] = {}
         self._lasting_name = "stentor" if folder else None
-        self._argvs = dict(argvs or programs(workers=1))
+        self._argvs = dict(argvs or programs())
         self._settings = dict(settings or {})
         self._at_exit = ExitStack()
 
@@ -194,7 +194,9 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Distributed(asked.data, port=asked.port, argvs=programs(asked.workers)) as distributed:
+        with Distributed(
+            asked.data, port=asked.port, argvs=programs(asked.workers, CAPABILITIES)
+        ) as distributed:
             while True:
                 distributed.check()
                 time.sleep(0.5)

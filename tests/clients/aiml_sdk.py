@@ -27,4 +27,20 @@ try:
 except BadRequestError as error:
     refused = str(error)
 
-sys.stdout.write(json.dumps({"whisper": whisper, "openai": openai, "assembly": assembly, "refused": refused}))
+spoken = client.audio.speech.create(input="Hello world.", model="openai/tts-1", voice="onyx")
+as_wav = client.audio.speech.create(
+    input="Hello world.", model="#g1_aura-asteria-en", voice="alloy", response_format="wav"
+)
+
+sys.stdout.write(
+    json.dumps(
+        {
+            "whisper": whisper,
+            "openai": openai,
+            "assembly": assembly,
+            "refused": refused,
+            "spoken": [sound.response.headers["content-type"] for sound in (spoken, as_wav)],
+            "spoken_bytes": [len(sound.content) for sound in (spoken, as_wav)],
+        }
+    )
+)

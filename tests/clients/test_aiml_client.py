@@ -28,6 +28,8 @@ def test_the_published_client_transcribes_with_models_of_every_family(
     assert said["openai"]["result"]["usage"]["output_tokens"] > 5
     assert "disposed young man" in said["assembly"]["result"]["text"]
     assert "gpt-2" in said["refused"]
+    assert said["spoken"] == ["audio/mpeg", "audio/wav"]
+    assert min(said["spoken_bytes"]) > 3_000
 
 
 def test_programs_like_those_of_the_documents_come_to_their_end(

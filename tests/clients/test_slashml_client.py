@@ -32,3 +32,19 @@ def test_the_published_client_uploads_submits_polls_and_executes(
     assert 1_000 < said["last_end_ms"] < 4_000
     assert said["failed"] == "ERROR"
     assert said["choices"] == ["assembly", "aws", "whisper", "deepgram", "google", "rev"]
+
+
+def test_the_published_client_has_a_text_spoken(
+    client_python: Callable[..., Path], run_client: Callable[..., dict[str, Any]], url: str
+) -> None:
+    said = run_client(client_python("slashml==0.1.6"), "slashml_voice.py", url)
+    assert said["submitted"][0] in ("IN_PROGRESS", "COMPLETED")
+    assert said["submitted"][1] == "stentor"
+    assert said["polled"] == "COMPLETED"
+    assert said["audio_url"].endswith(".mp3")
+    status, kind, size = said["sound"]
+    assert (status, kind) == (200, "audio/mpeg")
+    assert size > 10_000
+    assert said["refused"][0] == "ERROR"
+    assert "needs credentials" in said["refused"][1]
+    assert said["choices"] == ["google", "aws"]

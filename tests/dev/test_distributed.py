@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from stentor_dev.distributed import AUTH, MIGRATE, PROXY, STT, Distributed, MemberDied
+from stentor_dev.distributed import (
+    AUTH,
+    MIGRATE,
+    PIPELINES,
+    PROXY,
+    STT,
+    SUMMARIZE,
+    TTS,
+    Distributed,
+    MemberDied,
+)
 from stentor_dev.process import StartFailed
 
 pytestmark = pytest.mark.live
@@ -18,7 +28,7 @@ STAND_IN = str(Path(__file__).with_name("stand_in.py"))
 WORKER = "stt-worker-1"
 ARGVS = {
     MIGRATE: (sys.executable, "-c", "import os; print('migrated', os.environ['STENTOR_DATABASE_URL'])"),
-    **{name: (sys.executable, STAND_IN, name) for name in (AUTH, STT, WORKER)},
+    **{name: (sys.executable, STAND_IN, name) for name in (AUTH, STT, TTS, SUMMARIZE, PIPELINES, WORKER)},
 }
 
 
@@ -59,6 +69,14 @@ def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
         ("/api/v1/users/7", AUTH),
         ("/api/v1/stt/ws", STT),
         ("/api/v1/mic", STT),
+        ("/v1/speech/7/audio", TTS),
+        ("/v1/audio/speech", TTS),
+        ("/v1/audio/voices", TTS),
+        ("/v1/tts", TTS),
+        ("/text-to-speech/v1/jobs", TTS),
+        ("/v1/summaries/7", SUMMARIZE),
+        ("/summarization/v1/jobs", SUMMARIZE),
+        ("/v1/pipelines/7/rerun", PIPELINES),
     ],
 )
 def test_the_proxy_asks_the_service_that_owns_the_path(

@@ -12,7 +12,10 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
+from stentor_common.auth import Caller
 from stentor_common.clock import ManualClock
+from stentor_common.desk import ask, caller_to_json
+from stentor_common.errors import AppError
 from stentor_common.jobs.table import Job, JobState
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
@@ -97,7 +100,7 @@ async def test_every_kind_of_file_holds_the_whole_sound(
     speech = await spoken(client, format=format, sample_rate=48_000)
     answer = await client.get(speech["audio_url"])
     assert answer.headers["content-type"] == media_type
-    with av.open(io.BytesIO(answer.content)) as file:
+    with av.open(io.BytesIO(answer.content), "r") as file:
         assert file.streams.audio[0].codec_context.name == codec
         seconds = sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
     # Encoders add a few frames at the ends.
@@ -285,7 +288,7 @@ async def test_progress_counts_sentences_and_a_cancelled_job_stops(
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
 
     async def idle() -> bool:
-        return runtime.metrics.jobs_running.labels("tts.speak")._value.get() == 0
+        return not runtime.metrics.registry.get_sample_value("stentor_jobs_running", {"kind": "tts.speak"})
 
     await eventually(idle)
     assert not any(key.startswith("speech/") for key in stored(runtime))
@@ -334,6 +337,30 @@ async def test_what_a_lost_worker_had_finished_is_not_spoken_again(
     again = await over(client, speech["id"])
     assert (again["status"], again["audio_url"]) == ("completed", speech["audio_url"])
     assert (tmp_path / "diary").read_text() == said
+
+
+async def test_another_service_can_have_a_text_spoken_as_a_step(
+    client: httpx2.AsyncClient, runtime: Runtime
+) -> None:
+    caller = caller_to_json(Caller("", on_behalf=True))
+    asked = {"text": TEXT, "format": "wav", "voice": "low"}
+    assert await ask(runtime, "tts", "check", caller=caller, asked=asked) == {}
+    with pytest.raises(AppError, match="there are high, low"):
+        await ask(runtime, "tts", "check", caller=caller, asked={**asked, "voice": "homer"})
+
+    keyed = {**asked, "idempotency_key": "step 1", "request_id": "r"}
+    made, again = [await ask(runtime, "tts", "create", caller=caller, asked=keyed) for _ in range(2)]
+    assert made == again
+    speech = await over(client, made["job_id"])
+    output = await ask(runtime, "tts", "output", caller=caller, job_id=made["job_id"])
+    assert speech["audio_url"] == f"http://stentor{output['audio_path']}"
+
+
+async def test_a_later_answer_is_the_address(client: httpx2.AsyncClient) -> None:
+    speech = await spoken(client)
+    answer = (await client.get(f"/v1/responses/{speech['id']}")).json()
+    assert answer["audio_url"] in speech["audio_url"]
+    assert answer["duration_ms"] == speech["duration_ms"]
 
 
 @pytest.mark.parametrize(

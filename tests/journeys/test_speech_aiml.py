@@ -65,13 +65,13 @@ async def test_formats_are_named_in_the_ways_of_its_models(
 
 @pytest.mark.parametrize("fields", [{"speed": 2}, {"voice_settings": {"speed": 2, "stability": 0.5}}])
 async def test_speed_is_obeyed_wherever_it_is(client: httpx2.AsyncClient, fields: dict[str, Any]) -> None:
-    pcm = {"model": "#g1_aura-asteria-en", "encoding": "linear16", "container": "none"}
+    pcm: dict[str, Any] = {"model": "#g1_aura-asteria-en", "encoding": "linear16", "container": "none"}
     usual, fast = await speak(client, **pcm), await speak(client, **pcm, **fields)
     assert len(fast.content) == pytest.approx(len(usual.content) / 2, rel=0.2)
 
 
 async def test_what_is_not_served_is_told_as_a_warning(client: httpx2.AsyncClient) -> None:
-    found = (await speak(client, model="elevenlabs/v3", voice="Rachel", **{"seed": 7})).headers
+    found = (await speak(client, model="elevenlabs/v3", voice="Rachel", seed=7)).headers
     assert found["x-stentor-voice"] == "high"
     body = (await speak(client, model="inworld/tts-1", voice="Timothy")).json()
     assert [warning.partition(" ")[0] for warning in body["meta"]["warnings"]] == ["inworld/tts-1", "there"]

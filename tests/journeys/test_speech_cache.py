@@ -138,7 +138,7 @@ async def test_who_wants_no_cache_neither_gets_nor_leaves_anything(
     assert (await spoken(client, headers, **fields))["cached"] is False
     assert (await streamed(client, headers, **fields)).headers["x-stentor-cached"] == "false"
     assert objects(runtime) == 2
-    other = {"text": "Something else."}
+    other: dict[str, Any] = {"text": "Something else."}
     await spoken(client, headers, **(fields | other))
     assert (await spoken(client, **other))["cached"] is False
 

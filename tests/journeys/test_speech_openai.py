@@ -34,7 +34,7 @@ async def test_every_format_can_be_played(
 ) -> None:
     answer = await say(client, **({"response_format": response_format} if response_format else {}))
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
-    with av.open(io.BytesIO(answer.content)) as file:
+    with av.open(io.BytesIO(answer.content), "r") as file:
         assert sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0)) > 0.5
 
 
@@ -88,7 +88,6 @@ async def test_events_can_come_from_the_cache(client: httpx2.AsyncClient) -> Non
     assert first.text.rpartition("data:")[2] == second.text.rpartition("data:")[2]
 
 
-@pytest.mark.parametrize("changed_settings", [{"max_attempts": 1}])
 @pytest.mark.parametrize("voice_script", [{"cannot_say": ["hm."]}])
 async def test_what_goes_wrong_in_the_middle_of_events_is_an_event(client: httpx2.AsyncClient) -> None:
     text = " ".join(["This can be said."] * 30) + " hm. This too."
@@ -101,7 +100,7 @@ async def test_what_goes_wrong_in_the_middle_of_events_is_an_event(client: httpx
 @pytest.mark.parametrize(
     ("fields", "code", "param", "said"),
     [
-        ({"input": ""}, "string_below_min_length", "input", "at least" if False else "empty string"),
+        ({"input": ""}, "string_below_min_length", "input", "empty string"),
         (
             {"input": "a" * 4097},
             "string_above_max_length",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stentor_tts.errors import Unspeakable
+from stentor_tts.errors import NestedTooDeep, Unspeakable
 from stentor_tts.script import Markup, Pause, Script, Sentence, script_of
 
 
@@ -94,7 +94,8 @@ def test_markdown_is_read_without_its_marks() -> None:
 def test_items_of_a_list_in_order_are_numbered() -> None:
     script = script_of("1. Install it.\n2. Run it!\n   - gently\n", markup="markdown")
     assert spoken(script) == ["one, Install it.", "two, Run it!", "gently."]
-    assert [part.text for part in script if isinstance(part, Sentence)][0] == "1. Install it."
+    assert isinstance(script[0], Sentence)
+    assert script[0].text == "1. Install it."
 
 
 def test_a_program_is_announced_and_not_read() -> None:
@@ -110,6 +111,12 @@ def test_a_table_is_read_row_by_row() -> None:
 
 def test_a_line_across_is_a_long_pause() -> None:
     assert script_of("a\n\n---\n\nb", markup="markdown")[1] == Pause(1200)
+
+
+def test_what_is_nested_too_deep_is_refused_and_not_left_out() -> None:
+    assert spoken(script_of("> " * 30 + "deep", markup="markdown")) == ["deep."]
+    with pytest.raises(NestedTooDeep, match="flatter"):
+        script_of("> " * 50_000 + "deep", markup="markdown")
 
 
 def test_auto_knows_a_document_of_ssml() -> None:

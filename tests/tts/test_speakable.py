@@ -355,7 +355,7 @@ def test_an_address_is_said_as_people_say_it(written: str, words: str) -> None:
         ("a != b", "a is not equal to b"),
         ("either/or", "either or"),
         ("snake_case", "snake case"),
-        ("α particles", "alpha particles"),
+        ("α particles", "alpha particles"),  # noqa: RUF001
         ("He said “Hello… there” — and left.", "He said Hello... there, and left."),
         ("the cat (a black one) sat", "the cat, a black one, sat"),
         ("don't ‘quote’ rock 'n' roll", "don't quote rock n roll"),  # noqa: RUF001

@@ -51,7 +51,7 @@ class Everything:
 
 
 def compose(settings: AllSettings) -> Everything:
-    """Raises SigningKeyUnusable, WrongVoice. Loads no model library."""
+    """Raises SigningKeyUnusable, and BadInput for settings that cannot be. Loads no model library."""
     auth = open_parts(settings.auth, settings.common)
     return Everything(
         services=[

@@ -1,4 +1,4 @@
-"""The command line: `stentor up | migrate | transcribe | listen | say | demo`."""
+"""The command line: `stentor up | migrate | transcribe | listen | say | summarize | demo`."""
 
 import asyncio
 import sys
@@ -13,6 +13,7 @@ from stentor_allinone import demo as demos
 from stentor_allinone import live as speech
 from stentor_allinone import say as sayings
 from stentor_allinone import sources
+from stentor_allinone import summarize as summaries
 from stentor_allinone import transcribe as transcripts
 from stentor_allinone.client import Refused
 from stentor_allinone.compose import AllSettings
@@ -133,6 +134,36 @@ def say(  # noqa: PLR0913  one for each option
     said = sys.stdin.read() if text == "-" else text
     with _refusals():
         asyncio.run(sayings.say(sayings.Asked(said, output, options), server, token))
+
+
+@app.command()
+def summarize(  # noqa: PLR0913  one for each option
+    file: Annotated[
+        str, typer.Argument(help="txt, md, html, pdf or docx; `-` reads a text from standard input.")
+    ],
+    length: Annotated[
+        str, typer.Option(help='`short`, `medium`, `long`, or as in `{"sentences": 3}`, words, ratio.')
+    ] = "",
+    style: Annotated[str, typer.Option(help="`paragraph`, `bullets`, `headline` or `minutes`.")] = "",
+    language: Annotated[str, typer.Option(help="What it is written in, such as `en`; else told by it.")] = "",
+    model: Annotated[str, typer.Option(help="One of GET /v1/models; else the default.")] = "",
+    format: Annotated[summaries.Format, typer.Option(help="What to write.")] = summaries.Format.text,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; else the terminal.")
+    ] = None,
+    server: Server = "",
+    token: Token = "",
+) -> None:
+    """Write down what a document comes to."""
+    chosen = {"length": length, "style": style, "language": language, "model": model}
+    options = {name: value for name, value in chosen.items() if value}
+    with _refusals():
+        asked = summaries.Asked(summaries.source_of(file), format, options)
+        text = asyncio.run(summaries.summarize(asked, server, token))
+    if output:
+        output.write_text(text)
+    else:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
 @app.command()

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from stentor_summarize.figures import figures, stated, supported
+from stentor_summarize.figures import figures, is_number, stated, supported
 from stentor_summarize.ordinary_words import DEMONYMS, ENDINGS, OPENERS, PARTICLES, TITLES
 
 _TOKEN = re.compile(r"[^\W_](?:[\w.'’&\-]*[^\W_])?")  # noqa: RUF001
@@ -61,7 +61,8 @@ class Source:
         numbers = [
             each.text for each in figures(summary, self._language) if not supported(each, self._values)
         ]
-        names = [self._shown(summary, run) for run in self._names(summary) if not self._has(run)]
+        unknown = (run for run in self._names(summary) if not self._has(run))
+        names = [self._shown(summary, part) for run in unknown for part in self._strange(run)]
         return tuple(dict.fromkeys([*names, *numbers]))
 
     @cached_property
@@ -104,7 +105,7 @@ class Source:
     def _names(self, summary: str) -> Iterator[list[_Token]]:
         tokens = list(_tokens(summary))
         for run in _runs(tokens, summary):
-            if run[0].opens and (self._ordinary(run[0]) or (len(run) == 1 and not self._english)):
+            if run[0].opens and (self._ordinary(run[0]) or not (self._english or self._knows(run[0].folded))):
                 run = run[1:]
             alone = len(run) == 1 and self._language in _NOUNS_CAPITAL
             if run and not (alone and not run[0].text.isupper()):
@@ -117,7 +118,7 @@ class Source:
     def _ordinary(self, token: _Token) -> bool:
         """Whether a word that opens a sentence is none of a name."""
         word = token.folded
-        if word in OPENERS or (self._knows(word) and word not in self._names_here):
+        if word in OPENERS or is_number(word, self._language) or (self._knows(word) and word not in self._names_here):
             return True
         # An ordinary word's other forms: "researchers" of "research".
         stem = word[:5]
@@ -133,6 +134,18 @@ class Source:
         if len(words) == 1:
             return self._knows(words[0]) or self._is_short_for(run)
         return all(map(self._knows, words)) and self._together(words)
+
+    def _strange(self, run: list[_Token]) -> list[list[_Token]]:
+        """Those parts of a name, as "A" and "B" of "A of B", that have a word nobody knows; all of it when
+        the words are known and only do not belong together."""
+        parts: list[list[_Token]] = [[]]
+        for token in run:
+            if token.folded in PARTICLES and not token.capital:
+                parts.append([])
+            else:
+                parts[-1].append(token)
+        strange = [part for part in parts if not all(self._knows(each.folded) for each in part)]
+        return strange or [run]
 
     def _is_short_for(self, run: list[_Token]) -> bool:
         return run[-1].bare.replace(".", "").isupper() and _core(run)[0].replace(".", "") in self._initials

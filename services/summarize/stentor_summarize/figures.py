@@ -102,6 +102,11 @@ def stated(text: str, language: str | None) -> frozenset[float]:
     return frozenset(values)
 
 
+def is_number(word: str, language: str | None) -> bool:
+    """Whether a word is one for a number, as "six"."""
+    return any(letter.isdigit() for letter in _in_digits(word.casefold(), language))
+
+
 def supported(figure: Figure, values: frozenset[float]) -> bool:
     """Whether the number is among the values, or is one of them rounded to at least two digits."""
     if any(_near(value, other) for value in figure.values for other in values):
@@ -132,7 +137,7 @@ def _figure(match: re.Match[str]) -> Figure:
         values |= {value * _scale_of(match["above"]) for value in readings}
     shown = match[0].strip() if not match["range"] else match[0][: match.start("range") - match.start()]
     exact = any(value in _YEARS for value in values) and match["digits"].isdigit()
-    return Figure(shown.replace(_GLUE, " "), frozenset(values), 0 if exact else _significant(match["digits"]))
+    return Figure(shown.replace(_GLUE, " ").rstrip("."), frozenset(values), 0 if exact else _significant(match["digits"]))
 
 
 def _clock(match: re.Match[str]) -> Figure:

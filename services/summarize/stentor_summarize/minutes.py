@@ -56,7 +56,7 @@ _TASKS = (
     re.compile(rf"(?:^\W*|(?P<owner>{_NAME}), )[Pp]lease {_SOON}{_VERB}"),
     re.compile(rf"{_PEOPLE} (?:is|are) (?:responsible|in charge) (?:for|of) (?P<verb>\w+)"),
     re.compile(rf"\b(?:assigned|given|delegated) to {_PEOPLE}(?P<verb>)"),
-    re.compile(r"^\W*(?:action(?: item| point)?|to-?do|next step)s?\s*[:\-–]\s*(?P<verb>\w+)", re.IGNORECASE),
+    re.compile(r"^\W*(?:action(?: item| point)?|to-?do|next step)s?\s*[:\-–]\s*(?P<verb>\w+)", re.IGNORECASE),  # noqa: RUF001
 )
 
 _DECIDED = r"(?:decided|agreed|approved|resolved|voted|chose|chosen|settled on|signed off|opted|elected)"

@@ -33,6 +33,8 @@ def cut(text: str, *, limit: int, count: Count, language: str | None = None) -> 
     characters; a single character is never cut. No part of the text is left out or repeated.
     """
     units = list(_units(text, limit, count, language))
+    if not units:
+        return []
     sizes = count(units)
     labels = _labels(text, units)
     wanted = _even(sizes, limit)

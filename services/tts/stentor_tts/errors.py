@@ -5,6 +5,7 @@ BadInput
 ├── TextGone                the upload was deleted before its job ran
 ├── TextUnreadable          a file that is not UTF-8 text
 ├── Unspeakable             nothing in the text that can be said
+├── NestedTooDeep           Markdown with lists or quotations within each other, too many
 ├── SsmlError               a document that does not parse, or asks for what is not offered
 ├── UnknownFormat           no such kind of file
 └── UnknownSampleRate       the format cannot have this rate
@@ -43,6 +44,15 @@ class TextUnreadable(BadInput):
 
 class Unspeakable(BadInput):
     code = "unspeakable"
+
+
+class NestedTooDeep(BadInput):
+    code = "nested_too_deep"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"the Markdown has lists or quotations nested deeper than {most}; write it flatter", param="text"
+        )
 
 
 class SsmlError(BadInput):

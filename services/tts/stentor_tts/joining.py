@@ -17,9 +17,9 @@ TARGET_LUFS = -18.0
 """As loud as recorded speech usually is; the -23 of EBU R 128 is for rooms that are quiet."""
 CEILING = 10 ** (-1 / 20)
 """Of true peaks: -1 dBTP, so that lossy formats do not clip either."""
-_STEP_DB = 1.0
+_STEP_DB = 2.0
 """How far the gain moves from one sentence to the next, once it is found."""
-_MOST_GAIN_DB = 40.0
+_MOST_GAIN_DB = 50.0
 _SILENCE = 10 ** (-50 / 20)
 """Below the peak of a sentence: what an engine leaves around it."""
 _LEAD_MS, _TRAIL_MS = 20, 60

@@ -12,9 +12,12 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from stentor_tts.errors import NestedTooDeep
 from stentor_tts.passages import Passage, Pause, Run
 from stentor_tts.speakable import speakable
 
+DEEPEST = 40
+"""Blocks within each other; what is deeper the library would leave out, and no listener can follow."""
 _REST = Passage(()).rest
 _HEADING_REST = Pause(900)
 _ITEM_REST = Pause(500)
@@ -28,13 +31,13 @@ _BOX = re.compile(r"^\[[ xX]\]\s+")
 
 
 def passages(text: str, language: str) -> Iterator[Passage | Pause]:
-    """Headings, paragraphs, items and rows, each by itself."""
+    """Headings, paragraphs, items and rows, each by itself. Raises NestedTooDeep."""
     return _Reading(language).passages(_parser().parse(text))
 
 
 @cache
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable(["table", "strikethrough"])
 
 
 class _Reading:
@@ -50,6 +53,8 @@ class _Reading:
 
     def passages(self, tokens: list[Token]) -> Iterator[Passage | Pause]:
         for token in tokens:
+            if token.level >= DEEPEST - 1:
+                raise NestedTooDeep(DEEPEST)
             match token.type:
                 case "inline" if self._in_table:
                     self._row.append(_said(token))

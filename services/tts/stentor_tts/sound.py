@@ -40,7 +40,7 @@ def shifted(samples: Samples, rate: int, semitones: float) -> Samples:
 
 
 def paced(samples: Samples, rate: int, speed: float) -> Samples:
-    """The same speech `speed` times as fast, at the same pitch (WSOLA); of exactly the length that this gives."""
+    """The speech `speed` times as fast, at the same pitch (WSOLA), of exactly the length that this gives."""
     if speed == 1:
         return samples
     # One filter takes 0.5 to 2 without leaving sound out.
@@ -90,6 +90,8 @@ def fitted(samples: Samples, length: int) -> Samples:
 
 def _through(samples: Samples, rate: int, *filters: tuple[str, str]) -> tuple[Samples, dict[str, str]]:
     """The sound after the filters, and the last that they said about it."""
+    if not len(samples):
+        return samples, {}
     graph = Graph()
     source = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=Fraction(1, rate))
     nodes = [graph.add(name, arguments) for name, arguments in filters]

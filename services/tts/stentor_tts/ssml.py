@@ -78,10 +78,14 @@ class _Document:
             self._parser.Parse(text, True)
         except expat.ExpatError as error:
             line = error.lineno + self._first_line
-            raise SsmlError(_reason(error), line=line, column=error.offset + 1) from None
+            reason = f"it ends within <{self._open[-1]}>" if self._ends_early(error) else _reason(error)
+            raise SsmlError(reason, line=line, column=error.offset + 1) from None
         except UnicodeEncodeError:
             raise SsmlError("it has half of a character in it (a lone surrogate)", line=1, column=1) from None
         return self._found
+
+    def _ends_early(self, error: expat.ExpatError) -> bool:
+        return bool(self._open) and expat.ErrorString(error.code) == expat.errors.XML_ERROR_NO_ELEMENTS
 
     def _wrong(self, message: str) -> SsmlError:
         line = self._parser.CurrentLineNumber + self._first_line

@@ -9,17 +9,21 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 
-from stentor_summarize.engines import Unit, Wanted
-from stentor_summarize.engines.limits import MARGIN, Room, drawn_anew, position_limit, room
+from stentor_summarize.engines import Wanted
+from stentor_summarize.engines.limits import (
+    LEAST_PASSAGE,
+    MARGIN,
+    Room,
+    answer_room,
+    drawn_anew,
+    position_limit,
+)
 from stentor_summarize.errors import InstructionsTooLong
 from stentor_summarize.lengths import word_count
 from stentor_summarize.prompts import harmless, plain, prompt
 
 DEFAULT_CONTEXT = {"cpu": 8192, "cuda": 32768}
 """Tokens; many models would take more, at a cost in memory and time that grows with it."""
-
-LEAST_PASSAGE = 64
-"""Tokens; with less room for the text there is nothing to summarize."""
 
 
 class InstructWriter:
@@ -42,7 +46,7 @@ class InstructWriter:
 
     def token_limit(self, wanted: Wanted) -> int:
         around = len(self._ids("", wanted))
-        limit = self._context - around - self._answer(wanted) - MARGIN
+        limit = self._context - around - answer_room(wanted, self.answer_limit) - MARGIN
         if limit < LEAST_PASSAGE:
             taken = len(self.tokenizer(wanted.instructions, add_special_tokens=False)["input_ids"])
             raise InstructionsTooLong(taken, max(0, taken + limit - LEAST_PASSAGE))
@@ -64,12 +68,6 @@ class InstructWriter:
 
     def notes(self, wanted: Wanted) -> tuple[str, ...]:
         return ()
-
-    def _answer(self, wanted: Wanted) -> int:
-        """Room for the answer when nobody knows the passage yet."""
-        if wanted.length.unit is Unit.ratio:
-            return self.answer_limit
-        return room(wanted, 1000, 2000, self.answer_limit).most
 
     def _ids(self, passage: str, wanted: Wanted) -> list[int]:
         text = harmless(passage, self._control)

@@ -37,7 +37,8 @@ SOUND_MODELS = ("#g1_aura", "elevenlabs/")
 FOREIGN = ("#g1_", "openai/", "elevenlabs/", "inworld/", "alibaba/", "hume/", "microsoft/", "minimax/")
 """How names of models begin that this contract's documents print."""
 
-ENCODINGS = {"linear16": "wav", "mp3": "mp3", "opus": "opus", "flac": "flac", "aac": "aac"}
+ENCODINGS = {"linear16": "wav"} | {name: name for name in ("mp3", "opus", "flac", "aac", "mulaw", "alaw")}
+ULAW = {"ulaw": "mulaw"}
 BARE = "none"
 """The container of samples without a header."""
 
@@ -68,7 +69,7 @@ class TtsBody(BaseModel):
     output_format: str | None = Field(default=None, max_length=32)
     """`mp3_44100_128` and its like: kind of file, samples a second; the rest has no effect."""
     encoding: str | None = Field(default=None, max_length=32)
-    """`linear16`, `mp3`, `opus`, `flac`, `aac`."""
+    """`linear16`, `mp3`, `opus`, `flac`, `aac`, `mulaw`, `alaw`."""
     container: str | None = Field(default=None, max_length=32)
     """Of linear16: `wav`, or `none` for samples without a header."""
     sample_rate: int | None = None
@@ -85,7 +86,7 @@ class TtsBody(BaseModel):
         if self.output_format:
             name, _, rest = self.output_format.partition("_")
             rate = rest.partition("_")[0]
-            return name, int(rate) if rate.isdecimal() else None
+            return ULAW.get(name, name), int(rate) if rate.isdecimal() else None
         if self.encoding:
             if self.encoding not in ENCODINGS:
                 known = ", ".join(ENCODINGS)

@@ -21,12 +21,21 @@ from numpy.typing import NDArray
 
 from stentor_common.errors import Unavailable
 from stentor_tts.engines import CannotSay, EngineSettings, EngineVoice, NoSuchSpeaker, Spoken, Utterance
+from stentor_tts.engines.pace import at_pace
 from stentor_tts.models import can_be_fetched, find, not_found
 
 RECORDINGS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
 CPML = "cpml"
 SEED = 0
 """The same text sounds the same."""
+
+
+SHORT_NAMES = {"xtts_v2": "tts_models/multilingual/multi-dataset/xtts_v2"}
+SHORT_NAMES["xtts"] = SHORT_NAMES["xtts_v2"]
+
+
+class FetchFailed(Unavailable):
+    code = "model_not_fetched"
 
 
 class LicenceNotAccepted(Unavailable):
@@ -54,12 +63,13 @@ class CoquiEngine:
         self.model = settings.model
         self._settings = settings
         self._tts: Any = None
-        self._length_scale = 1.0
 
     def load(self) -> None:
         """Raises ModelNotFound, LicenceNotAccepted, LibraryNotHere besides."""
         if self._tts is not None:
             return
+        if self._settings.offline:
+            os.environ["HF_HUB_OFFLINE"] = "1"
         library, torch = _library()
         if self._settings.threads:
             torch.set_num_threads(self._settings.threads)
@@ -68,7 +78,6 @@ class CoquiEngine:
         tts = self._opened(library)
         cuda = self._settings.device != "cpu" and torch.cuda.is_available()
         self._tts = tts.to("cuda" if cuda else "cpu").eval()
-        self._length_scale = getattr(tts.synthesizer.tts_model, "length_scale", 1.0)
 
     def unload(self) -> None:
         self._tts = None
@@ -91,17 +100,16 @@ class CoquiEngine:
         if not self._can_say(utterance.text, language):
             raise CannotSay(utterance.text, utterance.voice or self.model)
         arguments = self._speaker(utterance.voice) | ({"language": language} if language else {})
-        if tts.synthesizer.tts_config.model == "xtts":
-            arguments["speed"] = utterance.rate
-        elif hasattr(tts.synthesizer.tts_model, "length_scale"):
-            tts.synthesizer.tts_model.length_scale = self._length_scale / utterance.rate
         torch.manual_seed(SEED)
         with torch.inference_mode():
             said = tts.tts(utterance.text, split_sentences=False, **arguments)
         samples = _without_added_silence(np.asarray(said, np.float32))
         if not len(samples):
             raise CannotSay(utterance.text, utterance.voice or self.model)
-        return Spoken(np.clip(samples, -1, 1), int(tts.synthesizer.output_sample_rate))
+        # Models have no way in common to speak faster, and few keep to what they are told.
+        return at_pace(
+            Spoken(np.clip(samples, -1, 1), int(tts.synthesizer.output_sample_rate)), utterance.rate
+        )
 
     def _opened(self, library: Any) -> Any:
         here = find("coqui", self.model, self._settings.data_dir)
@@ -120,20 +128,26 @@ class CoquiEngine:
         return self._by_name(library)
 
     def _by_name(self, library: Any) -> Any:
+        name = SHORT_NAMES.get(self.model, self.model)
         manager = library(progress_bar=False).manager
-        try:
-            item, folder, _, _ = manager._set_model_item(self.model)
-        except (KeyError, ValueError) as error:
-            raise not_found("coqui", self.model) from error
+        item = _listed(manager.models_dict, name)
+        if item is None:
+            raise not_found("coqui", self.model)
         licence = str(item.get("license") or "").strip().lower()
         if item.get("tos_required") or "nc" in licence.replace("-", " ").split():
             self._check_licence(licence)
             # Read by the library, which would ask at a terminal otherwise.
             os.environ["COQUI_TOS_AGREED"] = "1"
-        fetched = (Path(manager.output_prefix) / folder / "config.json").is_file()
-        if self._settings.offline and not fetched:
+        on_hub = "repo_id" in item
+        fetched = (Path(manager.output_prefix) / name.replace("/", "--")).is_dir()
+        if self._settings.offline and not on_hub and not fetched:
             raise not_found("coqui", self.model)
-        return library(self.model, progress_bar=False)
+        try:
+            return library(name, progress_bar=False)
+        except OSError as error:
+            if self._settings.offline:
+                raise not_found("coqui", self.model) from error
+            raise FetchFailed(f"model {self.model} could not be fetched: try again") from error
 
     def _check_licence(self, licence: str) -> None:
         if licence not in {each.lower() for each in self._settings.accepted_licences}:
@@ -202,6 +216,19 @@ def _library() -> tuple[Any, Any]:
             "STENTOR_TTS_COQUI_PYTHON to the interpreter of an environment that has it"
         ) from error
     return TTS, torch
+
+
+def _listed(models: Any, name: str) -> dict[str, Any] | None:
+    """What Coqui's list says about a name `tts_models/LANGUAGE/DATA/MODEL`; None where it has none such."""
+    parts = name.split("/")
+    if len(parts) != 4 or parts[0] != "tts_models":
+        return None
+    if parts[2] == "fairseq":
+        # Of over a thousand languages, and not in the list.
+        return {"license": "CC BY-NC 4.0"}
+    for part in parts:
+        models = models.get(part) or {}
+    return models or None
 
 
 def _architecture(config: Path) -> str:

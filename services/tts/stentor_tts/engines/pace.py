@@ -19,6 +19,7 @@ def at_pace(spoken: Spoken, speed: float) -> Spoken:
         return spoken
     samples = paced(spoken.samples, spoken.sample_rate, speed)
     words = tuple(
-        SpokenWord(word.text, round(word.start_ms / speed), round(word.end_ms / speed)) for word in spoken.words
+        SpokenWord(word.text, round(word.start_ms / speed), round(word.end_ms / speed))
+        for word in spoken.words
     )
     return Spoken(samples, spoken.sample_rate, words)

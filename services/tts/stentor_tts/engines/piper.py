@@ -27,10 +27,12 @@ from stentor_tts.engines import (
     SpokenWord,
     Utterance,
 )
-from stentor_tts.engines.onnx import OnnxModel, lasting_ms
+from stentor_tts.engines.onnx import Durations, OnnxModel, lasting_ms
+from stentor_tts.engines.pace import at_pace, own_share
 from stentor_tts.engines.readers import LettersReader, espeak_reader
-from stentor_tts.engines.sounds import Reader, Sound, encoded, passages, told, word_times
+from stentor_tts.engines.sounds import Encoded, Reader, Sound, encoded, passages, told, word_times
 from stentor_tts.models import locate, not_found
+from stentor_tts.voice_names import sample_of
 
 START, END, PAD = "^", "$", "_"
 MOST_PHONEMES = 400
@@ -100,6 +102,8 @@ class PiperEngine:
         self.model = settings.model
         self._settings = settings
         self._loaded: tuple[OnnxModel, PiperVoice, Reader] | None = None
+        self._frames_of_a_phoneme = 0.0
+        """In the mean; 0 where the model does not tell."""
 
     def load(self) -> None:
         if self._loaded is not None:
@@ -114,6 +118,7 @@ class PiperEngine:
             weights, threads=self._settings.threads, device=self._settings.device, rounds_by="Ceil"
         )
         self._loaded = model, voice, reader
+        self._frames_of_a_phoneme = self._measured_pace()
 
     def unload(self) -> None:
         self._loaded = None
@@ -145,29 +150,48 @@ class PiperEngine:
             at_ms += len(samples) * 1000 / voice.sample_rate
         samples = np.concatenate(parts)
         times = trimmed(told(utterance.text, words), samples, voice.sample_rate)
-        return Spoken(samples, voice.sample_rate, times)
+        said = Spoken(samples, voice.sample_rate, times)
+        return at_pace(said, utterance.rate / own_share(utterance.rate))
 
     def _passage(
         self, sounds: Sequence[Sound], utterance: Utterance, at_ms: float
     ) -> tuple[NDArray[np.float32], tuple[SpokenWord, ...]]:
-        model, voice, _ = self._ready()
-        start, end = [*voice.ids[START], *voice.ids[PAD]], voice.ids[END]
-        middle = encoded(sounds, voice.ids_of, before=len(start), after=len(end))
-        ids = np.asarray([[*start, *middle.ids, *end]], np.int64)
-        inputs: dict[str, NDArray[Any]] = {
-            "input": ids,
-            "input_lengths": np.asarray([ids.shape[1]], np.int64),
-            "scales": np.asarray([voice.noise, voice.length / utterance.rate, voice.width_noise], np.float32),
-        }
+        _, voice, _ = self._ready()
         speaker = voice.speaker(utterance.voice, self.model)
-        if speaker is not None:
-            inputs["sid"] = np.asarray([speaker], np.int64)
-        outputs, frames = model.run(inputs)
-        samples = outputs[0].astype(np.float32).ravel()
+        text, samples, frames = self._run(sounds, speaker, self._length(own_share(utterance.rate)))
         if frames is None:
             return samples, ()
         lasting = lasting_ms(frames, len(samples), voice.sample_rate)
-        return samples, word_times(sounds, middle.owners, lasting, offset_ms=at_ms)
+        return samples, word_times(sounds, text.owners, lasting, offset_ms=at_ms)
+
+    def _run(
+        self, sounds: Sequence[Sound], speaker: int | None, length: float
+    ) -> tuple[Encoded, NDArray[np.float32], Durations | None]:
+        model, voice, _ = self._ready()
+        start, end = [*voice.ids[START], *voice.ids[PAD]], voice.ids[END]
+        text = encoded(sounds, voice.ids_of, before=len(start), after=len(end))
+        ids = np.asarray([[*start, *text.ids, *end]], np.int64)
+        inputs: dict[str, NDArray[Any]] = {
+            "input": ids,
+            "input_lengths": np.asarray([ids.shape[1]], np.int64),
+            "scales": np.asarray([voice.noise, voice.length * length, voice.width_noise], np.float32),
+        }
+        if speaker is not None:
+            inputs["sid"] = np.asarray([speaker], np.int64)
+        outputs, frames = model.run(inputs)
+        return text, outputs[0].astype(np.float32).ravel(), frames
+
+    def _length(self, rate: float) -> float:
+        """The factor of durations that makes speech so fast: because each is rounded up, by half a frame in
+        the mean, it is smaller than one would think."""
+        mean = self._frames_of_a_phoneme
+        return max((mean / rate - 0.5) / (mean - 0.5), 0.1) if mean > 1 else 1 / rate
+
+    def _measured_pace(self) -> float:
+        _, voice, reader = self._ready()
+        sounds = reader.read(sample_of(voice.language, "Stentor"))
+        text, _, frames = self._run(sounds, voice.speaker("", self.model), 1)
+        return float(frames.sum()) / len(text.owners) if frames is not None else 0.0
 
     def _ready(self) -> tuple[OnnxModel, PiperVoice, Reader]:
         if self._loaded is None:

@@ -28,7 +28,10 @@ class Rule:
 
 
 def rule(pattern: str, words: Callable[[Match], str | None]) -> Rule:
-    """`pattern` is written in re.VERBOSE, and refers to none of its own groups."""
+    """`pattern` is written in re.VERBOSE, and refers to none of its own groups.
+
+    It begins neither with a blank nor with a letter (A-Z) within a word.
+    """
     return Rule(re.compile(pattern, re.VERBOSE), words)
 
 
@@ -37,17 +40,20 @@ def final_stop(match: Match) -> str:
     return "." if match.group().endswith(".") and not match.string[match.end() :].strip("\"') ") else ""
 
 
+_BEGINNING = r"(?=[^\sA-Za-z]|(?<![A-Za-z])[A-Za-z])"
+
+
 class Reader:
     """Reads texts by rules; what no rule knows goes through `plain`, word by word."""
 
     def __init__(self, rules: Sequence[Rule], plain: Callable[[str], str]) -> None:
         self._rules = tuple(rules)
         self._plain = plain
-        # One pattern finds where something begins, and the first rule that it may be. Names of groups may stand
-        # once in a pattern, so they are taken off.
+        # One pattern finds where something begins, and the first rule that it may be. Names of groups may
+        # stand in it once, so they are taken off. Most of a text is the inside of words: none begins there.
         unnamed = (re.sub(r"\(\?P<\w+>", "(?:", each.pattern.pattern) for each in self._rules)
         marked = (f"(?P<rule{index}>{pattern}\n)" for index, pattern in enumerate(unnamed))
-        self._anything = re.compile("|".join(marked), re.VERBOSE)
+        self._anything = re.compile(rf"{_BEGINNING}(?:{'|'.join(marked)})", re.VERBOSE)
 
     def read(self, text: str) -> list[Piece]:
         """The text in pieces; what is written in them is the text, whole."""
