@@ -20,7 +20,9 @@ STORY = "The harbour was closed after a storm. Fishermen waited for two days. It
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[Distributed]:
-    with Distributed(argvs=programs(capabilities=CAPABILITIES)) as started:
+    # A worker that is killed is missed after this long.
+    settings = {"STENTOR_LEASE_SECONDS": "5"}
+    with Distributed(argvs=programs(capabilities=CAPABILITIES), settings=settings) as started:
         yield started
 
 
