@@ -70,6 +70,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "STENTOR_DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "STENTOR_STT_PROVIDER_ALIASES": '{"assembly": "whisper"}',
         "STENTOR_TTS_PROVIDER_ALIASES": '{"google": "stentor"}',
+        "STENTOR_SUMMARIZE_PROVIDER_ALIASES": '{"openai": "hugging-face"}',
         # Webhooks go to servers that tests run on this machine.
         "STENTOR_WEBHOOK_ALLOWED": '["127.0.0.0/8"]',
     }

@@ -28,7 +28,7 @@ sys.stdout.write(
             "polled": polled.status,
             "audio_url": executed.audio_url,
             "sound": [sound.status_code, sound.headers["content-type"], len(sound.content)],
-            "refused": [refused.status, str(refused.ERROR)],
+            "refused": [refused.status, refused.reason.ERROR],
             "choices": Provider.choices(),
         }
     )

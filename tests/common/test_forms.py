@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from stentor_common.errors import BadInput
+from stentor_common.errors import BadInput, TooLarge
 from stentor_common.forms import content_kind, read_fields
 
 FORM = "application/x-www-form-urlencoded"
@@ -81,3 +81,28 @@ async def test_the_kind_of_a_body_is_told_without_parameters(request_of: Make) -
     assert content_kind(request_of("Text/Plain; charset=utf-8", b"")) == "text/plain"
     no_kind: Awaitable[Any] | str = content_kind(request_of("", b""))
     assert no_kind == ""
+
+
+async def test_a_form_that_is_made_to_fill_the_memory_is_refused(request_of: Make) -> None:
+    with pytest.raises(BadInput):
+        await read_fields(request_of(FORM, b"a&" * 20_000))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FORM, b"a=" + b"x" * 100),
+        ("application/json", b'{"a": "' + b"x" * 100 + b'"}'),
+        (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"x" * 100 + b"\r\n--b--"),
+        (
+            MULTIPART,
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1234567890\r\n' * 10 + b"--b--",
+        ),
+    ],
+)
+async def test_long_bodies_are_taken_up_to_the_limit_of_their_route(
+    request_of: Make, kind: str, body: bytes
+) -> None:
+    assert await read_fields(request_of(kind, body), max_bytes=1000)
+    with pytest.raises(TooLarge):
+        await read_fields(request_of(kind, body), max_bytes=50)

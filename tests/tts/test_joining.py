@@ -26,7 +26,9 @@ def speech() -> Samples:
 
 
 def tone(seconds: float, *, frequency: float = 220.0, rate: int = RATE, level: float = 0.1) -> Samples:
-    return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
 def said(samples: Samples, *words: SpokenWord, rate: int = RATE) -> Spoken:

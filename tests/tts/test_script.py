@@ -1,7 +1,7 @@
 """A text as it is going to be spoken, from each way of writing it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stentor_tts.errors import NestedTooDeep, Unspeakable
@@ -125,6 +125,7 @@ def test_auto_knows_a_document_of_ssml() -> None:
     assert spoken(script_of("<speaker> speaks", markup="auto")) == ["speaks"]
 
 
+@settings(deadline=None, database=None)
 @given(st.text(max_size=200), st.sampled_from(list(Markup)[:2]))
 def test_any_text_is_a_script_or_cannot_be_said(text: str, markup: Markup) -> None:
     try:
@@ -136,6 +137,7 @@ def test_any_text_is_a_script_or_cannot_be_said(text: str, markup: Markup) -> No
     assert all(part.text and part.spoken for part in script if isinstance(part, Sentence))
 
 
+@settings(deadline=None, database=None)
 @given(st.lists(st.text("abcdefghij,.!?;", min_size=1, max_size=12), min_size=1, max_size=80))
 def test_no_word_of_a_text_is_lost(words: list[str]) -> None:
     letters = "".join(each for word in words for each in word if each.isalpha())

@@ -1,7 +1,7 @@
 """Sentences, and the breaths in which long ones are said."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stentor_tts.sentences import BREATH, breaths, sentences
@@ -46,6 +46,7 @@ def test_sentences_of_other_languages_end_where_theirs_do() -> None:
     assert cut("你好。再见！", "zh") == ["你好。", "再见！"]  # noqa: RUF001
 
 
+@settings(deadline=None, database=None)
 @given(st.text(max_size=300), st.sampled_from(["en", "de", "ja", "xx"]))
 def test_nothing_of_a_text_is_lost(text: str, language: str) -> None:
     assert "".join(sentences(text, language)) == text
@@ -81,6 +82,7 @@ def test_words_of_a_number_are_cut_where_they_are_many() -> None:
     assert " ".join(spoken(part) for part in parts).split() == ["nine"] * 120
 
 
+@settings(deadline=None, database=None)
 @given(
     st.lists(st.text("abcdefg,;:.'", min_size=1, max_size=400), max_size=40),
     st.integers(min_value=20, max_value=300),

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 from stentor_common.errors import BadInput, TooLarge
 from stentor_common.multipart import FIELD_BYTES, parts
 
+MOST_FIELDS = 10_000
+"""A body of more fields than this is made to fill the memory."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -28,11 +31,7 @@ async def read_fields(request: Request, max_bytes: int | None = None) -> Mapping
     """
     kind = content_kind(request)
     if kind == "multipart/form-data":
-        sent = [
-            (part.name, await part.text(max_bytes or FIELD_BYTES))
-            async for part in parts(request.stream(), request.headers["content-type"])
-        ]
-        return _gathered(sent)
+        return _gathered(await _sent(request, max_bytes))
     if max_bytes is None:
         return _fields_in(await request.body(), kind)
     # A long one takes long enough to keep others waiting.
@@ -43,7 +42,7 @@ def _fields_in(body: bytes, kind: str) -> Mapping[str, Any]:
     if kind == "application/json" or body[:1] in (b"{", b"["):
         return _json_object(body)
     try:
-        return _gathered(parse_qsl(body.decode(), keep_blank_values=True))
+        return _gathered(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:
         raise BadInput("the body is neither a form nor JSON") from None
 
@@ -63,6 +62,19 @@ def checked(model: type[M], fields: Mapping[str, Any]) -> M:
         # Without what was sent: it may be a password.
         wrong = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in wrong]) from None
+
+
+async def _sent(request: Request, max_bytes: int | None) -> list[tuple[str, str]]:
+    """The fields of a multipart body, each of the usual length at most, or all together of `max_bytes`."""
+    found: list[tuple[str, str]] = []
+    total = 0
+    async for part in parts(request.stream(), request.headers["content-type"]):
+        text = await part.text(max_bytes or FIELD_BYTES)
+        total += len(text)
+        if max_bytes and total > max_bytes:
+            raise TooLarge(f"the request body is larger than {max_bytes} bytes, the limit here")
+        found.append((part.name, text))
+    return found
 
 
 async def _bounded(request: Request, max_bytes: int) -> bytes:

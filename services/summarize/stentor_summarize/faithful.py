@@ -23,6 +23,7 @@ _TOKEN = re.compile(r"[^\W_](?:[\w.'’&\-]*[^\W_])?")  # noqa: RUF001
 _JOINED = re.compile(r"\.?[ \t]|\.[ \t]?")
 _OPENS = re.compile(r"(?:[.!?…:;])[\s\"'“”‘’«(\[*•\-–—]*$")  # noqa: RUF001
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")  # noqa: RUF001
+_LONGEST_NAME = 8
 _NOUNS_CAPITAL = frozenset({"de", "lb"})
 _TITLE_CASE_SHARE = 0.75
 _TITLE_CASE_WORDS = 4
@@ -118,7 +119,11 @@ class Source:
     def _ordinary(self, token: _Token) -> bool:
         """Whether a word that opens a sentence is none of a name."""
         word = token.folded
-        if word in OPENERS or is_number(word, self._language) or (self._knows(word) and word not in self._names_here):
+        if (
+            word in OPENERS
+            or is_number(word, self._language)
+            or (self._knows(word) and word not in self._names_here)
+        ):
             return True
         # An ordinary word's other forms: "researchers" of "research".
         stem = word[:5]
@@ -169,9 +174,9 @@ class Source:
     def _together(self, words: tuple[str, ...]) -> bool:
         """Whether the words are one name's, or whole names one after the other: "Governor Ann Lee" where the
         text has "Ann Lee" and "governor"; but not "Ann Smith" where it has "Ann Lee" and "John Smith"."""
-        if any(_within(words, run) for run in self._runs):
+        if len(words) > _LONGEST_NAME or not self._runs:
             return True
-        if not any(run for run in self._runs):
+        if any(_within(words, run) for run in self._runs):
             return True
         return any(words[:at] in self._runs and self._together(words[at:]) for at in range(1, len(words)))
 
@@ -209,7 +214,8 @@ def _runs(tokens: list[_Token], text: str) -> Iterator[list[_Token]]:
                 yield run
             run, held = [], []
         if token.capital and not token.text[0].isdigit():
-            run, held = [*run, *held, token], []
+            run += [*held, token]
+            held = []
         elif run and token.folded in PARTICLES:
             held.append(token)
         else:

@@ -137,7 +137,11 @@ def _figure(match: re.Match[str]) -> Figure:
         values |= {value * _scale_of(match["above"]) for value in readings}
     shown = match[0].strip() if not match["range"] else match[0][: match.start("range") - match.start()]
     exact = any(value in _YEARS for value in values) and match["digits"].isdigit()
-    return Figure(shown.replace(_GLUE, " ").rstrip("."), frozenset(values), 0 if exact else _significant(match["digits"]))
+    return Figure(
+        shown.replace(_GLUE, " ").rstrip("."),
+        frozenset(values),
+        0 if exact else _significant(match["digits"]),
+    )
 
 
 def _clock(match: re.Match[str]) -> Figure:

@@ -55,6 +55,15 @@ class ServedModel:
             f"{', '.join(ENGINES)}, as in transformers:{setting}"
         )
 
+    @classmethod
+    def all(cls, settings: Iterable[str]) -> list[Self]:
+        """Raises BadInput, also for a model that is named twice."""
+        found = [cls.of(each) for each in settings]
+        twice = {each.model for each in found if [other.model for other in found].count(each.model) > 1}
+        if twice:
+            raise BadInput(f"STENTOR_SUMMARIZE_MODELS names {', '.join(sorted(twice))} more than once")
+        return found
+
     @property
     def names(self) -> tuple[str, ...]:
         """What callers may call it."""
@@ -72,7 +81,7 @@ def choose_provider(name: str | None, aliases: Mapping[str, str]) -> str:
 
 def choose_model(name: str | None, models: Iterable[str]) -> str:
     """One of the served models; the first where none is named. Raises UnknownModel."""
-    served = [ServedModel.of(each) for each in models]
+    served = ServedModel.all(models)
     if not name:
         return served[0].model
     found = next((each.model for each in served if {name, canonical(name)} & {*each.names}), None)

@@ -83,19 +83,18 @@ def _lines(paragraph: str) -> Iterator[str]:
     edges = [match.end() for match in _LINE_END.finditer(paragraph) if match.end() < len(paragraph)]
     lines = [paragraph[a:b] for a, b in zip([0, *edges], [*edges, len(paragraph)], strict=True)]
     longest = max((len(line.strip()) for line in lines), default=0)
-    run = ""
+    run: list[str] = []
     for line in lines:
-        if run and (_ITEM.match(line) or not _goes_on(run, longest)):
-            yield run
-            run = ""
-        run += line
+        if run and (_ITEM.match(line) or not _goes_on(run[-1].strip(), longest)):
+            yield "".join(run)
+            run = []
+        run.append(line)
     if run:
-        yield run
+        yield "".join(run)
 
 
-def _goes_on(run: str, longest: int) -> bool:
-    before = run.rstrip().rsplit("\n", 1)[-1].strip()
-    return len(before) >= _WRAPPED_SHARE * longest and not _FINISHED.search(before)
+def _goes_on(line: str, longest: int) -> bool:
+    return len(line) >= _WRAPPED_SHARE * longest and not _FINISHED.search(line)
 
 
 def _split_line(line: str, language: str | None) -> list[str]:

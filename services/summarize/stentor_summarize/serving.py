@@ -22,7 +22,7 @@ BESIDE_WEIGHTS_BYTES = 400 * MIB
 def open_room(settings: Settings, own: SummarizeSettings) -> EngineRoom[Engine]:
     """Every served model by its one name, none of them loaded. Raises BadInput."""
     room: EngineRoom[Engine] = EngineRoom(own.model_memory_mib * MIB)
-    for served in map(ServedModel.of, own.models):
+    for served in ServedModel.all(own.models):
         care = Care(
             idle_seconds=own.idle_unload_seconds,
             estimate=partial(estimated_bytes, served, model_dir(settings, own)),
@@ -43,7 +43,7 @@ def offers(
 ) -> list[Offer]:
     """What this process would do with each model, and does; `jobs` says how many each works for."""
     found = []
-    for served in map(ServedModel.of, own.models):
+    for served in ServedModel.all(own.models):
         source, reason = _source(served, settings, own)
         status = _status(room.slots[served.model], jobs[served.model], source)
         found.append(Offer(CAPABILITY, LOCAL, served.model, not reason, reason, status))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from stentor_summarize.engines import Digest, Style
 from stentor_summarize.lengths import Goal, word_count
@@ -120,7 +121,12 @@ def within(text: str, aim: Goal, style: Style, language: str | None, *, cut_off:
     if aim.sentences is not None:
         ends = ends[: aim.sentences]
     else:
-        ends = [end for at, end in enumerate(ends) if at == 0 or word_count(text[:end]) <= aim.most_words]
+        counts = accumulate(word_count(text[a:b]) for a, b in pairwise([0, *ends]))
+        ends = [
+            end
+            for at, (end, words) in enumerate(zip(ends, counts, strict=True))
+            if not at or words <= aim.most_words
+        ]
     return text[: ends[-1]].rstrip() if ends else text
 
 

@@ -33,7 +33,8 @@ class TtsSettings(BaseSettings):
     """CPU threads of a model; 0 is one per core this process may use."""
 
     coqui_python: Path | None = None
-    """The interpreter of the environment in which coqui-tts is installed. Default: this one."""
+    """The interpreter of an environment in which coqui-tts and this package are installed. Default: that of
+    `make coqui`, beside the environment that runs."""
 
     accepted_licences: list[str] = []
     """Licences of models with conditions of their own (JSON list, `cpml`), to which you have agreed."""

@@ -161,12 +161,14 @@ async def of_job(runtime: Runtime, job_id: uuid.UUID) -> Facts | None:
 async def cached(runtime: Runtime, settings: TtsSettings, cache_keys: Collection[str]) -> Facts | None:
     """Sound that was made for the same request, and was used just now."""
     now = runtime.clock.now()
+    since = now - timedelta(hours=settings.cache_hours)
+    async with runtime.db.reading() as session:
+        found = await SoundRepository(session).cached(cache_keys, since)
+    if found is None:
+        return None
     async with runtime.begin() as work:
-        sounds = SoundRepository(work.session)
-        found = await sounds.cached(cache_keys, now - timedelta(hours=settings.cache_hours))
-        if found:
-            await sounds.used(found.id, now)
-    return Facts.of(found.facts) if found else None
+        await SoundRepository(work.session).used(found.id, now)
+    return Facts.of(found.facts)
 
 
 async def claimed(runtime: Runtime, settings: TtsSettings, cache_key: str, lease: Lease) -> Facts | None:
@@ -251,13 +253,14 @@ async def _complete(runtime: Runtime, new: NewSound, facts: Facts) -> None:
 
 
 async def _give_up(runtime: Runtime, new: NewSound) -> None:
+    """Delete what there is of it. The row stays for the sweep: a store may still be writing in a thread."""
+    unclaimed = Sound(id=new.id, store_key=new.store_key, used_at=runtime.clock.now())
+    unclaimed.job_id = unclaimed.cache_key = unclaimed.size_bytes = unclaimed.facts = None
     async with runtime.begin() as work:
-        known = await work.session.get(Sound, new.id)
-        await SoundRepository(work.session).release(Sound.id == new.id)
-    if known:
-        await _bury(runtime)
-    else:
-        # Its row was deleted while the object was still being written.
+        await work.session.merge(unclaimed)
+    async with runtime.db.reading() as session:
+        still = await SoundRepository(session).claimed([new.store_key])
+    if not still:
         await _delete(runtime, new.store_key)
 
 

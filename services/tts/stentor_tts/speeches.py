@@ -34,7 +34,7 @@ MAKING = 1
 INLINE_CHARACTERS = 8_000
 """A longer text is stored as an upload: rows stay quick to read."""
 
-CHECKED_CHARACTERS = 50_000
+CHECKED_CHARACTERS = 20_000
 """A text up to this length is read before it is accepted, so that what is wrong with it is told at once; of a
 longer one it is told as the failure of its job."""
 

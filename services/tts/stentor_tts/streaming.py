@@ -3,7 +3,7 @@
 import tempfile
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +19,7 @@ from stentor_common.jobs.deferred import first_part
 from stentor_common.places import Places
 from stentor_common.requests import RuntimeDep, resource_of
 from stentor_common.runtime import Runtime
+from stentor_common.store import ObjectMissing
 from stentor_tts import sounds
 from stentor_tts.delivery import disposition
 from stentor_tts.formats import FORMATS
@@ -135,7 +136,9 @@ async def open_stream(
     if wish.cache and settings.cache:
         keys = cache_keys(None if shared else caller.user_id, manner, voice, script)
         if found := await sounds.cached(stage.runtime, settings, (keys.file, keys.stream)):
-            return SoundStream(manner, await _begun(request, _stored(stage.runtime, found)), found)
+            # What was deleted at this moment is made anew.
+            with suppress(ObjectMissing):
+                return SoundStream(manner, await _begun(request, _stored(stage.runtime, found)), found)
     await stage.runtime.throttle.count_new_job(caller)
     synthesis: Synthesis = resolve(SYNTHESIS, "synthesis")(stage.speaker, voice, manner, script)
     chunks = _spoken(stage, caller, synthesis)

@@ -23,12 +23,13 @@ from stentor_common.hosting.pipe import MAKE, Answer, Call, Failure, Part, Stop
 
 KEPT = (
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE"),
-    *("PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_PRELOAD"),
+    *("PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_PRELOAD"),
+    *("XDG_CACHE_HOME", "XDG_DATA_HOME", "TTS_HOME"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "MALLOC_ARENA_MAX"),
 )
-KEPT_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "CT2_", "GOMP_", "OMP_", "KMP_", "MKL_", "OPENBLAS_")
+KEPT_PREFIXES = ("HF_", "HIBARI_", "CUDA_", "NVIDIA_", "CT2_", "GOMP_", "OMP_", "KMP_", "MKL_", "OPENBLAS_")
 """What libraries of models read. Nothing else of our environment, where secrets are, reaches the child."""
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}

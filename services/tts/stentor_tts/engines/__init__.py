@@ -57,6 +57,16 @@ class NoSuchSpeaker(Unavailable):
         super().__init__(f"model {model} has no voice {name!r}; it has {some}")
 
 
+class ModelUnreadable(Unavailable):
+    """The files of a model are here and cannot be used."""
+
+    code = "model_unreadable"
+    retryable = False
+
+    def __init__(self, file: str, why: str) -> None:
+        super().__init__(f"{file} of a voice cannot be used: {why}; put the model there again")
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One sentence, as words to be spoken: numbers, dates and abbreviations are written out already."""
@@ -140,7 +150,8 @@ class Engine(Protocol):
     model: str
 
     def load(self) -> None:
-        """Bring the weights to the device; does nothing when they are there. Raises ModelNotFound."""
+        """Bring the weights to the device; does nothing when they are there. Raises ModelNotFound,
+        ModelUnreadable."""
 
     def say(self, utterances: Sequence[Utterance]) -> list[Spoken]:
         """How each utterance sounds, in order. Needs `load` first.

@@ -49,6 +49,14 @@ class LicenceNotAccepted(Unavailable):
         )
 
 
+class NoSuchLanguage(Unavailable):
+    code = "no_such_language"
+    retryable = False
+
+    def __init__(self, language: str, model: str, known: Sequence[str]) -> None:
+        super().__init__(f"model {model} does not speak {language!r}; it speaks {', '.join(known)}")
+
+
 class LibraryNotHere(Unavailable):
     code = "library_not_here"
     retryable = False
@@ -161,7 +169,7 @@ class CoquiEngine:
         same = [name for name in known if name.lower() == wanted]
         alike = [name for name in known if name.lower().partition("-")[0] == wanted.partition("-")[0]]
         if not same and not alike:
-            raise NoSuchSpeaker(wanted, self.model, known)
+            raise NoSuchLanguage(wanted, self.model, known)
         return str((same or alike)[0])
 
     def _speaker(self, name: str) -> dict[str, Any]:

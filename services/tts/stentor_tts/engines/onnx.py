@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from stentor_common.errors import Unavailable
+from stentor_tts.engines import ModelUnreadable
 
 MODEL_GRAPH = 7
 GRAPH_NODE, GRAPH_OUTPUT = 1, 12
@@ -36,7 +40,7 @@ class DeviceNotHere(Unavailable):
 
 
 class OnnxModel:
-    """A model in memory. Raises DeviceNotHere."""
+    """A model in memory. Raises DeviceNotHere, ModelUnreadable."""
 
     def __init__(self, path: Path, *, threads: int = 0, device: str = "auto", rounds_by: str = "") -> None:
         """`rounds_by` is the operator that rounds durations; each model has it once, or tells none."""
@@ -46,11 +50,14 @@ class OnnxModel:
         # Threads that wait for work without sleeping take the cores of other processes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        source: str | bytes = str(path)
-        self._durations = durations_in(path, rounds_by) if rounds_by else None
-        if self._durations and self._durations not in _outputs_of(path):
-            source = b"".join((_mapped(path), _one_more_output(self._durations)))
-        self._session: Any = onnxruntime.InferenceSession(source, options, providers=_providers(device))
+        providers = _providers(device)
+        # Neither what is read here of a broken file nor the errors of the library have a class in common.
+        try:
+            self._durations = durations_in(path, rounds_by) if rounds_by else None
+            with _telling(path, self._durations) as file:
+                self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=providers)
+        except Exception as error:
+            raise ModelUnreadable(path.name, "it is no ONNX model, or damaged") from error
         self.inputs = {each.name: each.type for each in self._session.get_inputs()}
         self._outputs = [each.name for each in self._session.get_outputs()]
 
@@ -76,6 +83,21 @@ def durations_in(path: Path, operator: str) -> str | None:
             if operator.encode() in map(bytes, _fields(node, NODE_OPERATOR)):
                 found += (bytes(name).decode() for name in _fields(node, NODE_OUTPUT))
     return found[0] if len(found) == 1 else None
+
+
+@contextmanager
+def _telling(path: Path, durations: str | None) -> Iterator[Path]:
+    """The file, or one that tells durations too."""
+    if durations is None or durations in _outputs_of(path):
+        yield path
+        return
+    # A file, because a session of bytes keeps them.
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / path.name
+        shutil.copyfile(path, copy)
+        with copy.open("ab") as end:
+            end.write(_one_more_output(durations))
+        yield copy
 
 
 def _outputs_of(path: Path) -> list[str]:

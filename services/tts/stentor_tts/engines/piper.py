@@ -22,6 +22,7 @@ from stentor_tts.engines import (
     CannotSay,
     EngineSettings,
     EngineVoice,
+    ModelUnreadable,
     NoSuchSpeaker,
     Spoken,
     SpokenWord,
@@ -56,8 +57,21 @@ class PiperVoice:
     width_noise: float
 
     @classmethod
-    def of(cls, path: Path) -> PiperVoice:
-        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    def read(cls, path: Path) -> PiperVoice:
+        """Raises ModelUnreadable."""
+        try:
+            voice = cls.of(json.loads(path.read_text("utf-8")))
+            for mark in (START, END, PAD):
+                voice.ids[mark]
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise ModelUnreadable(path.name, f"it describes no voice of Piper ({error!r})") from error
+        return voice
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> PiperVoice:
+        kind = about.get("phoneme_type", "espeak")
+        if kind not in ("espeak", "text"):
+            raise ValueError(f"phonemes of type {kind} are not offered")
         scales = about.get("inference", {})
         espeak_voice = about.get("espeak", {}).get("voice", "en-us")
         code = about.get("language", {}).get("code") or espeak_voice
@@ -65,7 +79,7 @@ class PiperVoice:
             sample_rate=int(about["audio"]["sample_rate"]),
             language=code.replace("_", "-").lower(),
             espeak_voice=espeak_voice,
-            spelled=about.get("phoneme_type", "espeak") == "text",
+            spelled=kind == "text",
             ids=about["phoneme_id_map"],
             speakers=about.get("speaker_id_map") or {},
             several=int(about.get("num_speakers", 1)) > 1,
@@ -76,7 +90,7 @@ class PiperVoice:
 
     def ids_of(self, phoneme: str) -> list[int]:
         """Of a phoneme with the pad that follows each; none for one that the model never learned."""
-        found = self.ids.get(phoneme)
+        found = self.ids.get(phoneme) or self.ids.get(phoneme.lower())
         return [*found, *self.ids[PAD]] if found else []
 
     def speaker(self, name: str, model: str) -> int | None:
@@ -112,7 +126,7 @@ class PiperEngine:
         about = weights.with_name(weights.name + ".json")
         if not about.is_file():
             raise not_found("piper", self.model)
-        voice = PiperVoice.of(about)
+        voice = PiperVoice.read(about)
         reader = LettersReader() if voice.spelled else espeak_reader(voice.espeak_voice)
         model = OnnxModel(
             weights, threads=self._settings.threads, device=self._settings.device, rounds_by="Ceil"

@@ -74,7 +74,8 @@ def _in_english(text: str, kind: str, form: str, language: str) -> str:
 
 def _characters(text: str, language: str) -> str:
     if language.partition("-")[0] == "en":
-        return " ".join(filter(None, (_NAMES.get(each) or spell(each) for each in text)))
+        # Slowly, each by itself.
+        return ", ".join(filter(None, (_NAMES.get(each) or spell(each) for each in text)))
     return " ".join(
         _one(each, language) if each.isdecimal() else each.upper() for each in text if each.isalnum()
     )

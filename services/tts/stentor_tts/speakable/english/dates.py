@@ -91,7 +91,7 @@ class DateRules:
             rule(r"(?<!\w)(?P<day>Tues?|Thu|Thurs?|Fri)\.", lambda match: _SHORT_DAYS[match["day"]]),
             rule(rf"(?<!\w)(?P<month>(?:{'|'.join(_abbreviated())})\.)", self._alone),
             rule(r"(?<!\w)(?P<year>\d{1,4})\s?(?P<era>BCE|BC|CE|AD|B\.C\.E?\.?|A\.D\.)(?!\w)", _era),
-            rule(r"(?<!\w)AD\s(?P<year>\d{1,4})(?!\w)", lambda match: f"A D {year(match['year'])}"),
+            rule(r"(?<!\w)AD\s(?P<year>\d{1,4})(?!\w)", lambda match: f"A.D {year(match['year'])}"),
             rule(r"(?<!\w)Q(?P<which>[1-4])(?!\w)", lambda match: f"{ordinal(match['which'])} quarter"),
             rule(r"(?<![\w.,])(?P<first>1\d{3}|20\d\d)[-–/](?P<last>\d{2})(?![\w/-]|\.\d)", _years),
             rule(
@@ -151,7 +151,7 @@ def _weekday(name: str) -> str:
 
 
 def _era(match: Match) -> str:
-    era = " ".join(each for each in match["era"] if each.isalpha())
+    era = ".".join(each for each in match["era"] if each.isalpha())
     return f"{year(match['year'])} {era}"
 
 

@@ -54,8 +54,12 @@ _HARD = re.compile(rf"[^AEIOUY]{{4}}|^[^AEIOUY]{{3}}|[^AEIOUY]{{3}}$|^(?!{_ONSET
 
 
 def spell(text: str) -> str:
-    """Letters and digits one by one; the letters as capitals, by their names."""
-    return " ".join(each.upper() if each.isalpha() else digits(each) for each in text if each.isalnum())
+    """Letters by their names, as F.B.I, and digits one by one.
+
+    Readers of English know letters by the full stops between them; by themselves A is an article to them.
+    """
+    runs = re.findall(r"\d+|[^\W\d_]+", text)
+    return " ".join(digits(run) if run.isdecimal() else ".".join(run.upper()) for run in runs)
 
 
 def is_spelled(word: str) -> bool:
@@ -82,15 +86,22 @@ def _capitals(match: Match) -> str | None:
     if not is_spelled(word):
         return None
     # Several of them sound like what belongs to one.
-    return spell(word) + ("'s" if ending else "")
+    return f"{'-'.join(word)}'s" if ending else spell(word)
 
 
 def _dotted(match: Match) -> str:
-    return spell(match.group()) + final_stop(match)
+    return spell(match.group().replace(".", "")) + final_stop(match)
+
+
+def _initials(match: Match) -> str:
+    said = ".".join(re.findall("[A-Z]", match.group()))
+    return "A." if said == "A" else said
 
 
 def _mixed(match: Match) -> str:
-    return " ".join(map(_part, re.findall(r"[A-Za-z]+|\d+", match.group())))
+    said = " ".join(map(_part, re.findall(r"[A-Za-z]+|\d+", match.group())))
+    # A, and a word after it, is an article.
+    return re.sub(r"\bA (?=[a-z])", "A-", said)
 
 
 def _part(part: str) -> str:
@@ -107,7 +118,7 @@ def _part(part: str) -> str:
 def rules() -> list[Rule]:
     return [
         rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)", _dotted),
-        rule(r"(?<![\w.])(?P<initial>[A-Z])\.(?=\s(?:[A-Z]\.\s)*[A-Z][a-z])", lambda match: match["initial"]),
+        rule(r"(?<![\w.])[A-Z]\.(?:\s[A-Z]\.)*(?=\s[A-Z][a-z])", _initials),
         rule(r"(?<![\w])(?P<word>[A-Z]{2,})(?P<ending>(?:'s|’s|s)?)(?![\w])(?:-(?=[\dA-Z]))?", _hyphenless),
         rule(r"(?<!\w)(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{2,}(?!\w)", _mixed),
         # A hyphen before digits is no minus: COVID-19.

@@ -105,12 +105,12 @@ _SIGNS = {
     "percentage point": "pp",
     "part per million": "ppm",
     "frame per second": "fps",
-    "R P M": "rpm|RPM",
-    "P S I": "psi|PSI",
-    "D P I": "dpi|DPI",
+    "R.P.M": "rpm|RPM",
+    "P.S.I": "psi|PSI",
+    "D.P.I": "dpi|DPI",
 }
 UNITS = {sign: name for name, signs in _SIGNS.items() for sign in signs.split("|")}
-_NEVER_MANY = ("percent", "per mille", "R P M", "P S I", "D P I")
+_NEVER_MANY = ("percent", "per mille", "R.P.M", "P.S.I", "D.P.I")
 _IRREGULAR = (("foot", "feet"), ("inch", "inches"), ("hertz", "hertz"))
 _HEAD = re.compile(r"( per | of )")
 

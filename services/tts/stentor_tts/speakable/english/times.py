@@ -13,8 +13,8 @@ _UNTIL = r"(?P<until>\s?[-–]\s?(?=\d))?"
 
 
 def clock(hour: int, minute: int, second: int = 0, half: str | None = None) -> str:
-    """A time in words: nine oh five, three thirty P M, fifteen hundred, twelve o'clock."""
-    suffix = f" {half.upper()} M" if half else ""
+    """A time in words: nine oh five, three thirty P.M, fifteen hundred, twelve o'clock."""
+    suffix = f" {half.upper()}.M" if half else ""
     if minute:
         said = f"{cardinal(hour)} {cardinal(minute) if minute > 9 else f'oh {cardinal(minute)}'}"
     elif half:
@@ -77,7 +77,7 @@ def _half_day(match: Match) -> str:
 def _said(match: Match, time: str) -> str:
     """The time with its zone, and with what comes after it."""
     zone = {"Z": "UTC", None: ""}.get(match["zone"], match["zone"])
-    return " ".join([time, *zone]) + (" to " if match["until"] else final_stop(match))
+    return f"{time} {'.'.join(zone)}".rstrip() + (" to " if match["until"] else final_stop(match))
 
 
 def _international(match: Match) -> str | None:
