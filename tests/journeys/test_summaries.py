@@ -7,12 +7,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from stentor_common.clock import ManualClock
 from stentor_common.runtime import Runtime
 from stentor_common.service import Service
 from stentor_common.sweep import expire_jobs
 from stentor_common.testing import eventually
+from stentor_common.testing_visits import Visit
 from stentor_summarize import inputs
 
 Headers = dict[str, str]
@@ -279,31 +281,26 @@ async def test_a_job_can_be_cancelled_while_it_waits(api: httpx2.AsyncClient) ->
 
 
 @SLOW
-async def test_a_job_that_was_cancelled_lets_the_next_one_have_the_model(client: httpx2.AsyncClient) -> None:
-    job = await job_of(client)
+async def test_a_job_that_was_cancelled_lets_the_next_one_have_the_model(
+    app: FastAPI, client: httpx2.AsyncClient
+) -> None:
+    jobs = [(await job_of(client))["id"] for _ in range(2)]
+    visits = {job: Visit(app, "GET", f"{PATH}/{job}/events") for job in jobs}
 
-    async def running() -> bool:
-        found = (await client.get(f"{PATH}/{job['id']}")).json()
-        return bool(found["status"] == "running" and found["progress"]["stage"] == "summarizing")
+    async def written() -> list[str]:
+        return [job for job in jobs if "event: delta" in visits[job].text]
 
-    await eventually(running)
-    other = await job_of(client)
-    assert (await client.post(f"{PATH}/{job['id']}/cancel")).json()["status"] == "cancelled"
+    (first,) = await eventually(written)
+    (other,) = {*jobs} - {first}
+    assert (await client.post(f"{PATH}/{first}/cancel")).json()["status"] == "cancelled"
 
     async def has_its_turn() -> bool:
-        return "event: delta" in (await first_events(client, other["id"]))
+        return other in await written()
 
-    assert await eventually(has_its_turn)
-    await client.post(f"{PATH}/{other['id']}/cancel")
-
-
-async def first_events(client: httpx2.AsyncClient, job_id: str) -> str:
-    """What the events of a job say within a moment."""
-    following = asyncio.create_task(client.get(f"{PATH}/{job_id}/events"))
-    done, _ = await asyncio.wait([following], timeout=0.5)
-    if not done:
-        await client.post(f"{PATH}/{job_id}/cancel")
-    return (await following).text
+    await eventually(has_its_turn)
+    await client.post(f"{PATH}/{other}/cancel")
+    for visit in visits.values():
+        await visit.over
 
 
 async def test_what_is_over_cannot_be_cancelled(client: httpx2.AsyncClient) -> None:

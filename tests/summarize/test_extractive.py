@@ -3,29 +3,31 @@
 import numpy as np
 import pytest
 
+from stentor_summarize.engines import Length, Style, Unit
 from stentor_summarize.extractive import Vectors, chosen, headline_words
-from stentor_summarize.lengths import Goal, Length, goal, word_count
-from stentor_summarize.engines import Style, Unit
+from stentor_summarize.lengths import Goal, goal, word_count
 from stentor_summarize.sentences import Sentence, sentences_of
 
-TEXT = """The council approved the repair of five bridges in the town. The work will cost four million and a half. \
-It will begin in June and last until winter.
-
-"We waited for this for eleven years," said a baker near the river. Lorries have not crossed the oldest bridge \
-since last autumn. Shopkeepers say that they have lost a third of their customers.
-
-A bird was seen on the town hall on Sunday afternoon. Why was that?
-
-The council approved the repair of five bridges in the town. Short one."""
+TEXT = (
+    "The council approved the repair of five bridges in the town. The work will cost four million and a "
+    "half. It will begin in June and last until winter.\n\n"
+    '"We waited for this for eleven years," said a baker near the river. Lorries have not crossed the '
+    "oldest bridge since last autumn. Shopkeepers say that they have lost a third of their customers.\n\n"
+    "A bird was seen on the town hall on Sunday afternoon. Why was that?\n\n"
+    "The council approved the repair of five bridges in the town. Short one."
+)
 
 
 def meanings(sentences: tuple[Sentence, ...], subjects: dict[str, int] | None = None) -> Vectors:
     """What a model would make of them: those with a subject's word point its way, the others all ways."""
     rows = np.full((len(sentences), 8), 0.1, dtype=np.float32)
-    for row, sentence in zip(rows, sentences, strict=True):
-        for word, way in (subjects or {"bridge": 0, "council": 0, "work": 0, "lorries": 0, "bird": 1}).items():
+    for number, (row, sentence) in enumerate(zip(rows, sentences, strict=True)):
+        row[2 + number % 6] += 0.4
+        for word, way in (
+            subjects or {"bridge": 0, "council": 0, "work": 0, "lorries": 0, "bird": 1}
+        ).items():
             row[way] += word in sentence.text.casefold()
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
 def picked(words: int = 30, sentences: int | None = None, text: str = TEXT) -> list[str]:
@@ -58,8 +60,11 @@ def test_when_every_sentence_is_too_long_the_shortest_is_taken() -> None:
 
 
 def test_a_text_shorter_than_wanted_is_kept_but_for_what_it_says_twice() -> None:
-    text = "The mill turns with the tide again. The mill turns with the tide again. Flour is ground on two Sundays."
-    assert picked(100, text=text) == ["The mill turns with the tide again.", "Flour is ground on two Sundays."]
+    text = "The mill turns with the tide. The mill turns with the tide. Flour is ground on two Sundays."
+    assert picked(100, text=text) == [
+        "The mill turns with the tide.",
+        "Flour is ground on two Sundays.",
+    ]
 
 
 def test_what_the_text_is_about_comes_first() -> None:
@@ -74,7 +79,9 @@ def test_fragments_questions_and_repetitions_are_left_out() -> None:
 
 
 def test_headings_are_left_out() -> None:
-    text = "The Bridges of the Old Town\n\nThe council approved the repair of five bridges. Work begins soon in June."
+    text = (
+        "The Bridges of the Old Town\n\nThe council approved the repair of five bridges. Work begins in June."
+    )
     assert "The Bridges of the Old Town" not in picked(sentences=3, text=text)
 
 
@@ -93,18 +100,18 @@ def test_fragments_are_better_than_nothing() -> None:
 
 
 def test_alike_sentences_are_not_both_taken() -> None:
-    text = (
-        "The council approved the repair of the bridges today. The council has approved the bridges and the repair. "
-        "A bird was seen on the town hall on Sunday."
+    found = sentences_of(
+        "The council repairs the old bridge. It is the bridge they repair. A bird sat there all day."
     )
-    assert picked(sentences=2, text=text) == [
-        "The council approved the repair of the bridges today.",
-        "A bird was seen on the town hall on Sunday.",
-    ]
+    vectors = np.asarray([[1, 0], [0.99, 0.1], [0.6, 0.8]], dtype=np.float32)
+    assert chosen(found, vectors, Goal(60, 2)) == [0, 2]
+    assert chosen(found, vectors, Goal(60, 3)) == [0, 2]
 
 
 def test_a_sentence_that_leans_on_the_one_before_gives_way() -> None:
-    text = "A mill stands by the quay. He repaired the bridge with oak. The town repaired the bridge with oak."
+    text = (
+        "A mill stands by the quay. He repaired the bridge with oak. The town repaired the bridge with oak."
+    )
     assert picked(sentences=1, text=text) != ["He repaired the bridge with oak."]
 
 

@@ -4,11 +4,14 @@ import pytest
 
 from stentor_summarize.faithful import Source
 
-NEWS = """The Norwich City Council approved a budget of $4.5 million on Monday to repair five bridges. Anna Lee, \
-the mayor, said the work would be finished by 3 March 2025. John Smith of Barclays voted against it. "We cannot \
-afford it," Smith said. He began in nineteen ninety-nine. The European Union pays half. France and Italy sent \
-twenty-five engineers. The World Health Organization and NATO were not involved. About 12,480 people cross the \
-bridges each day, 3.2 per cent more than a year ago. The meeting began at 5 pm. Müller & Sons build the third bridge."""
+NEWS = (
+    "The Norwich City Council approved a budget of $4.5 million on Monday to repair five bridges. Anna "
+    "Lee, the mayor, said the work would be finished by 3 March 2025. John Smith of Barclays voted "
+    'against it. "We cannot afford it," Smith said. He began in nineteen ninety-nine. The European Union '
+    "pays half. France and Italy sent twenty-five engineers. The World Health Organization and NATO were "
+    "not involved. About 12,480 people cross the bridges each day, 3.2 per cent more than a year ago. The "
+    "meeting began at 5 pm. Müller & Sons build the third bridge."
+)
 
 
 def inventions(summary: str, text: str = NEWS, language: str | None = "en") -> tuple[str, ...]:
@@ -26,14 +29,14 @@ def inventions(summary: str, text: str = NEWS, language: str | None = "en") -> t
         "Smith's vote was against the mayor's plan.",
         "The French and Italian engineers, 25 in number, came.",
         "The EU pays 50% of it, and the WHO nothing.",
-        "The North Atlantic alliance was not asked, nor was NATO.".replace("North Atlantic ", ""),
-        "About 12,500 people cross the bridges each day, 3% more than before.".replace("3%", "3.2%"),
+        "The alliance was not asked, and NATO is not involved.",
+        "About 12,500 people cross the bridges each day, 3.2% more than before.",
         "The council met at 17:00.",
         "He has been there since 1999.",
         "Muller & Sons build the 3rd bridge.",
         "However, one of them voted against it. Opponents first lost. Residents are relieved.",
         "Council Approves Budget For Five Bridges In Norwich",
-        "Two countries sent engineers.".replace("Two", "Both"),
+        "Both countries sent engineers.",
     ],
 )
 def test_what_the_text_says_in_other_words_is_no_invention(summary: str) -> None:
@@ -87,7 +90,7 @@ def test_years_are_never_rounded() -> None:
     [
         (
             "de",
-            "Der Rat beschloss am Dienstag, fünf Brücken zu bauen. Angela Merkel sprach. Es kostet 3,8 Millionen Euro.",
+            "Der Rat beschloss am Dienstag, fünf Brücken zu bauen. Angela Merkel sprach, für 3,8 Millionen.",
             "Merkel sprach am Dienstag über 5 neue Bauwerke für 3.800.000 Euro.",
             "Angela Schmidt sprach über 6 Brücken.",
             ("Angela Schmidt", "6"),

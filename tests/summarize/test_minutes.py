@@ -15,7 +15,11 @@ def minutes(text: str) -> Minutes:
     [
         ("Anna will send the report by Friday.", "Anna", "by Friday"),
         ("Anna to send the report by Friday.", "Anna", "by Friday"),
-        ("Anna and Tom will prepare the slides before the next meeting.", "Anna and Tom", "before the next meeting"),
+        (
+            "Anna and Tom will prepare the slides before the next meeting.",
+            "Anna and Tom",
+            "before the next meeting",
+        ),
         ("Tom agreed to review the contract within two weeks.", "Tom", "within two weeks"),
         ("Next, Anna will check the figures.", "Anna", None),
         ("Legal needs to sign the lease by 2025-03-01.", "Legal", "by 2025-03-01"),
@@ -35,8 +39,13 @@ def test_tasks_with_their_owner_and_date(text: str, owner: str | None, due: str 
 
 
 def test_in_a_transcript_i_is_who_speaks() -> None:
-    found = minutes("Priya: I'll tell the office today.\nTom: Marcus and I will draft a text.\nPriya: Good, thanks.")
-    assert [(task.owner, task.due) for task in found.action_items] == [("Priya", "today"), ("Marcus and Tom", None)]
+    found = minutes(
+        "Priya: I'll tell the office today.\nTom: Marcus and I will draft a text.\nPriya: Good, thanks."
+    )
+    assert [(task.owner, task.due) for task in found.action_items] == [
+        ("Priya", "today"),
+        ("Marcus and Tom", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +85,8 @@ def test_decisions(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["They have not decided yet.", "Have we agreed on a date?", "Nobody approved the plan.", "She paid."]
+    "text",
+    ["They have not decided yet.", "Have we agreed on a date?", "Nobody approved the plan.", "She paid."],
 )
 def test_what_is_no_decision(text: str) -> None:
     assert minutes(text).decisions == ()

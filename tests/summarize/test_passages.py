@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -14,7 +15,14 @@ LIMIT = 20
 PIECES = (
     *("The tide turned at noon. ", "Why? ", "Dr. Low paid $4.5 million (so he says). ", "no full stop here"),
     *("\n", "\n\n", "\r\n\r\n", " \n \n", "\t", "   ", "- a point\n", "1. first\n", "Anna: I will go.\n"),
-    *("[00:01:02] Bo Ek: Yes! ", "これは文です。次の文です！", "Überall „Zitate“. ", "é" * 30, "x" * 70, "👩‍👩‍👧 "),
+    *(
+        "[00:01:02] Bo Ek: Yes! ",
+        "これは文です。次の文です！",  # noqa: RUF001
+        "Überall „Zitate“. ",
+        "é" * 30,
+        "x" * 70,
+        "👩‍👩‍👧 ",
+    ),
     *("e.g. this, i.e. that. ", '"Quoted." he said. ', "...", "?!", "a" + "\u0301" * 5),
 )
 
@@ -31,7 +39,7 @@ def quarters(texts: Sequence[str]) -> list[int]:
 @pytest.mark.parametrize("count", [words, quarters])
 def test_passages_together_are_the_text_and_each_fits(count: object) -> None:
     assert callable(count)
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - the same texts each time
     for _ in range(150):
         text = "".join(chance.choices(PIECES, k=chance.randint(0, 60)))
         passages = cut(text, limit=LIMIT, count=count)
@@ -41,7 +49,7 @@ def test_passages_together_are_the_text_and_each_fits(count: object) -> None:
 
 
 def test_sentences_cover_the_text_from_start_to_end() -> None:
-    chance = random.Random(8)
+    chance = random.Random(8)  # noqa: S311 - the same texts each time
     for _ in range(150):
         text = "".join(chance.choices(PIECES, k=chance.randint(1, 60)))
         found = sentences_of(text)
@@ -49,7 +57,7 @@ def test_sentences_cover_the_text_from_start_to_end() -> None:
             assert found == ()
             continue
         assert (found[0].start, found[-1].end) == (0, len(text))
-        assert all(one.end == other.start for one, other in zip(found, found[1:], strict=False))
+        assert all(one.end == other.start for one, other in pairwise(found))
         if not turn_starts(text):
             said = "".join(each.text for each in found)
             assert "".join(said.split()) == "".join(text.split())
@@ -82,7 +90,10 @@ def test_a_long_paragraph_is_cut_between_sentences() -> None:
 
 
 def test_a_sentence_without_end_is_cut_between_words_and_a_word_between_letters() -> None:
-    assert [each.text for each in cut("one two three four", limit=2, count=words)] == ["one two ", "three four"]
+    assert [each.text for each in cut("one two three four", limit=2, count=words)] == [
+        "one two ",
+        "three four",
+    ]
     letters = cut("abcdefgh", limit=2, count=lambda texts: [len(text) for text in texts])
     assert [each.text for each in letters] == ["ab", "cd", "ef", "gh"]
 
@@ -124,15 +135,23 @@ def test_speakers_with_times_before_them_are_known() -> None:
 
 def test_abbreviations_and_numbers_end_no_sentence() -> None:
     found = sentences_of("Dr. Smith paid $4.5 million on Jan. 5. The U.S. won. See fig. 3.", "en")
-    assert [each.text for each in found] == ["Dr. Smith paid $4.5 million on Jan. 5.", "The U.S. won.", "See fig. 3."]
+    assert [each.text for each in found] == [
+        "Dr. Smith paid $4.5 million on Jan. 5.",
+        "The U.S. won.",
+        "See fig. 3.",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "language", "expected"),
     [
-        ("Das kostet z. B. 5 Euro. Am 3. Mai kam er.", "de", ["Das kostet z. B. 5 Euro.", "Am 3. Mai kam er."]),
+        (
+            "Das kostet z. B. 5 Euro. Am 3. Mai kam er.",
+            "de",
+            ["Das kostet z. B. 5 Euro.", "Am 3. Mai kam er."],
+        ),
         ("¿Cómo está? El Sr. Díaz no vino.", "es", ["¿Cómo está?", "El Sr. Díaz no vino."]),
-        ("これは文です。次の文です！", "ja", ["これは文です。", "次の文です！"]),
+        ("これは文です。次の文です！", "ja", ["これは文です。", "次の文です！"]),  # noqa: RUF001
         ("यह पहला है। यह दूसरा है।", "hi", ["यह पहला है।", "यह दूसरा है।"]),
     ],
 )

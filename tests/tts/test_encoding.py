@@ -45,7 +45,7 @@ def decoded(source: bytes | Path, form: Format, rate: int) -> tuple[Samples, flo
     """The first channel at `rate`, and the length in seconds that the file says it has."""
     opened = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     name, options = (form.container, {"sample_rate": str(rate)}) if form.raw else (None, None)
-    with av.open(opened, format=name, options=options) as container:
+    with av.open(opened, "r", format=name, options=options) as container:
         frames = list(container.decode(audio=0))
         told = container.duration / av.time_base if container.duration else None
     resampler = av.AudioResampler("flt", "mono", frames[0].sample_rate)

@@ -248,3 +248,15 @@ def test_many_attributes_and_long_text_are_read_in_time() -> None:
     attributes = " ".join(f'a{index}="x"' for index in range(10_000))
     assert "not offered" in refusal(f"<speak {attributes}>a</speak>").message
     assert len(script("<emphasis>so</emphasis> " * 5_000)) == 5_000
+
+
+@pytest.mark.parametrize("kind", ["cardinal", "digits", "date", "time", "telephone"])
+def test_endless_numbers_are_said_digit_by_digit(kind: str) -> None:
+    said = spoken(f"<say-as interpret-as='{kind}'>{'9' * 20_000}</say-as>")
+    assert " ".join(said).split() == ["nine"] * 20_000
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "fraction"])
+def test_a_message_quotes_as_much_as_one_can_read(kind: str) -> None:
+    document = f"<speak><say-as interpret-as='{kind}'>{'9' * 20_000}</say-as></speak>"
+    assert len(refusal(document).message) < 400

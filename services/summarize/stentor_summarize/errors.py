@@ -93,8 +93,8 @@ class DocumentWithoutText(DocumentUnreadable):
 
     def __init__(self) -> None:
         super().__init__(
-            "there are only pictures on the document's pages; text in pictures is not recognized here: "
-            "send a document with text in it"
+            "there is no text on the document's pages, perhaps only pictures of it: text in pictures is not "
+            "recognized here, send a document with text in it"
         )
 
 

@@ -146,7 +146,7 @@ def _central(vectors: Vectors, fit: Sequence[int]) -> Vectors:
     middle = rows.mean(axis=0)
     near = rows @ (middle / (np.linalg.norm(middle) or 1))
     spread = float(np.ptp(near))
-    return ((near - near.min()) / spread if spread else np.ones_like(near)).astype(np.float32)
+    return np.asarray((near - near.min()) / spread if spread else np.ones_like(near), dtype=np.float32)
 
 
 def _standing(sentences: Sequence[Sentence], language: str | None, weights: Weights) -> Vectors:

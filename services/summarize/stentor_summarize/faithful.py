@@ -207,7 +207,8 @@ def _runs(tokens: list[_Token], text: str) -> Iterator[list[_Token]]:
     run: list[_Token] = []
     held: list[_Token] = []
     for token in tokens:
-        last = (held or run or [None])[-1]
+        before = held or run
+        last = before[-1] if before else None
         goes_on = last is not None and _JOINED.fullmatch(text[last.end : token.start]) and not token.opens
         if not goes_on:
             if run:

@@ -192,14 +192,14 @@ def _task(index: int, sentence: Sentence) -> ActionItem | None:
     for pattern in _TASKS:
         for match in pattern.finditer(text):
             owner = _owner(match, sentence)
-            if owner is not False:
+            if owner is not None:
                 due = _DUE.search(text)
                 return ActionItem(index, sentence.text, owner or None, due[0] if due else None)
     return None
 
 
-def _owner(match: re.Match[str], sentence: Sentence) -> str | bool:
-    """Who is to do it; empty when the sentence does not say, False when the subject cannot do anything."""
+def _owner(match: re.Match[str], sentence: Sentence) -> str | None:
+    """Who is to do it; empty when the sentence does not say, None when the subject cannot do anything."""
     found = match.groupdict()
     if found.get("me"):
         named = [each for each in (found["beside"], sentence.speaker) if each]
@@ -212,7 +212,7 @@ def _owner(match: re.Match[str], sentence: Sentence) -> str | bool:
     first, _, others = owner.partition(" ")
     # The first word of a sentence has a capital whatever it is.
     if first in _NO_OWNERS:
-        return others if others[:1].isupper() else False
+        return others if others[:1].isupper() else None
     return owner
 
 

@@ -29,10 +29,10 @@ _STYLES = {
     ),
     Style.headline: "Write one headline for the text: a single line without a full stop.",
     Style.minutes: (
-        'Write minutes of the text: under the line "Summary:" what it was about; under the line "Decisions:" '
-        'what was decided; and under the line "Action items:" who does what until when, each on a line of its '
-        'own that begins with "- ". Where there are none, write "none". Give no owner or date that is not '
-        "stated."
+        'Write minutes of the text: under the line "Summary:" what it was about, under the line '
+        '"Decisions:" what was decided, under the line "Action items:" who does what until when. '
+        'Decisions and tasks stand on lines of their own that begin with "- ". Where there are none, '
+        'write "none". Give no owner or date that is not stated.'
     ),
 }
 _LANGUAGES = {

@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from stentor_common.jobs.schemas import JobError, JobProgress
 from stentor_common.jobs.table import JobState
@@ -65,11 +65,17 @@ def lower(value: str) -> str:
     return value.lower()
 
 
+WRITTEN_LENGTH = WithJsonSchema(
+    {"anyOf": [LengthField.model_json_schema(), {"type": "string", "enum": list(WORDS)}]}
+)
+WRITTEN_TEXT = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+
+
 class SummaryOptions(Wire):
     """What a summary is to be like."""
 
-    length: Annotated[LengthField, BeforeValidator(length_field)] = Field(
-        default=LengthField(sentences=WORDS["medium"])
+    length: Annotated[LengthField, BeforeValidator(length_field), WRITTEN_LENGTH] = LengthField(
+        sentences=WORDS["medium"]
     )
     """`{"sentences": 3}`, `{"words": 100}` or `{"ratio": 0.2}`; or `short`, `medium`, `long`, which are 2, 5
     and 12 sentences. A headline is one line, whatever its length."""
@@ -98,7 +104,7 @@ class SummaryOptions(Wire):
 class SummaryRequest(SummaryOptions):
     """A text to be summarized: exactly one of `text`, `upload_id`, `url` and `transcript_id` says which."""
 
-    text: Annotated[str | None, BeforeValidator(joined_text)] = None
+    text: Annotated[str | None, BeforeValidator(joined_text), WRITTEN_TEXT] = None
     """The text itself; a list is read as its paragraphs."""
     upload_id: str | None = Field(default=None, min_length=1, max_length=64)
     """Id of an earlier upload: txt, md, html, pdf or docx."""

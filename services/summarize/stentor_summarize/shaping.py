@@ -12,8 +12,10 @@ from stentor_summarize.sentences import sentences_of
 _MARK = re.compile(r"^\s*(?:[-*•–·‣▪+]|\(?\d{1,3}[.)])\s+")  # noqa: RUF001
 _EMPHASIS = re.compile(r"\*\*|__|^#+\s*", re.MULTILINE)
 _PREAMBLE = re.compile(
-    r"^\s*(?:sure|certainly|of course|okay|ok|here(?: is|'s| are)|the following is|(?:short |brief )?summary"
-    r"|headline|title)\b[^\n]{0,80}?(?::|!)\s*",
+    r"\s*(?:(?:sure|certainly|of course|okay|ok)\b[!,.:]?\s+)?"
+    r"(?:(?:here (?:is|are)|here's|(?:the following|this|below) is)\b[^\n:]{0,60}"
+    r"\b(?:summary|headline|points|minutes|bullets?|list|text|version|title)\b[^\n:]{0,40}:"
+    r"|(?:\w+ )?(?:summary|headline|title)\s*:)\s*",
     re.IGNORECASE,
 )
 _SECTION = re.compile(r"^\W*(summary|overview|decisions?|action items?|actions|tasks|next steps)\W*$", re.I)
@@ -49,8 +51,9 @@ def shaped(digest: Digest, style: Style, language: str | None = None) -> Shaped:
 
 def tidied(text: str) -> str:
     """Without what models put around an answer: "Sure, here is …", marks of emphasis, headings' hashes."""
-    text = _THOUGHT.sub("", text).strip()
-    return _EMPHASIS.sub("", _PREAMBLE.sub("", text, count=1)).strip()
+    text = _EMPHASIS.sub("", _THOUGHT.sub("", text).strip())
+    preamble = _PREAMBLE.match(text)
+    return (text[preamble.end() :] if preamble else text).strip()
 
 
 def _points(text: str, language: str | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
@@ -262,7 +262,7 @@ class _Run:
         )
 
 
-async def _in_thread(items: Iterator[T]) -> AsyncIterator[T]:
+async def _in_thread(items: Iterator[T]) -> AsyncGenerator[T]:
     """The same items, each waited for in a thread. Closed early, it closes them, once they stand still."""
     nothing = object()
     step: asyncio.Future[object] | None = None

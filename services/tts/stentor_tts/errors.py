@@ -55,13 +55,19 @@ class NestedTooDeep(BadInput):
         )
 
 
+LONGEST = 300
+"""Characters of what a message says about a document."""
+
+
 class SsmlError(BadInput):
     """`line` counts from 1, `column` from 1, in characters."""
 
     code = "invalid_ssml"
 
     def __init__(self, message: str, *, line: int, column: int) -> None:
-        super().__init__(f"SSML, line {line}, column {column}: {message}")
+        # Messages quote what is wrong, which may be anything, of any length.
+        shown = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
+        super().__init__(f"SSML, line {line}, column {column}: {shown}")
         self.line = line
         self.column = column
 
@@ -70,7 +76,9 @@ class UnknownFormat(BadInput):
     code = "unknown_format"
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"format {name!r} is not offered; use one of {', '.join(known)}", param="format")
+        super().__init__(
+            f"format {name[:40]!r} is not offered; use one of {', '.join(known)}", param="format"
+        )
 
 
 class UnknownSampleRate(BadInput):

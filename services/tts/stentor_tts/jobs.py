@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stentor_common.adapters import resolve
+from stentor_common.auth import Caller
 from stentor_common.jobs.run import JobRun, Progress
 from stentor_common.jobs.until_stopped import until_stopped
 from stentor_common.runtime import Runtime
@@ -42,6 +43,7 @@ class SpeakHandler:
         speech = Speech.of(run.request)
         if found := await sounds.of_job(runtime, run.id):
             # An earlier run finished it, and was lost before it could say so.
+            await forget_text(runtime, speech)
             return _result(found)
         run.report(Progress("reading"))
         text = await self._text(runtime, speech)
@@ -68,8 +70,8 @@ class SpeakHandler:
         return _result(facts)
 
     def _part(self, run: JobRun) -> Part:
-        caller = str(run.lease.owner_id or "")
-        return Part(str(run.id), caller, ahead=self._repertoire.settings.sentences_ahead)
+        owner = Caller("", run.lease.owner_id)
+        return Part(str(run.id), owner.key, ahead=self._repertoire.settings.sentences_ahead)
 
     async def _text(self, runtime: Runtime, speech: Speech) -> str:
         """Raises TextGone, TextTooLong, TextUnreadable."""

@@ -110,14 +110,17 @@ def _sentences(passage: Passage, language: str) -> Iterator[list[Run]]:
     marked = "".join(run.text if run.spoken is None else "x" * len(run.text) for run in passage.runs)
     ends = [] if passage.whole else list(accumulate(map(len, sentences(marked, language))))
     held: list[Run] = []
-    at = 0
+    at = index = 0
     for run in passage.runs:
         start, stop = at, at + len(run.text)
-        for end in ends:
-            if at < end < stop and run.spoken is None and end > start:
-                yield [*held, Run(text[at:end], None, run.prosody)]
-                held, at = [], end
-            elif end == at and held and run.text:
+        while index < len(ends) and ends[index] < stop:
+            end, index = ends[index], index + 1
+            if end > at:
+                if run.spoken is not None:
+                    continue
+                held.append(Run(text[at:end], None, run.prosody))
+                at = end
+            if held:
                 yield held
                 held = []
         held.append(run if at == start else Run(text[at:stop], None, run.prosody))

@@ -1,7 +1,8 @@
 """Text cut to sentences, and long sentences to what a voice says in one breath. Nothing of it is lost."""
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from math import ceil
@@ -60,19 +61,19 @@ def _goes_on(held: str, following: str, language: str) -> bool:
     )
 
 
-def breaths(pieces: Sequence[Piece], *, limit: int = BREATH) -> list[list[Piece]]:
+def breaths(pieces: Iterable[Piece], *, limit: int = BREATH) -> Iterator[list[Piece]]:
     """The pieces in groups whose words are not longer than `limit` characters.
 
     Cuts are made at the marks of clauses, and where there are none between words; within a word only if
     it is longer than a breath by itself.
     """
-    left = [part for piece in pieces for part in _short(piece, limit)]
-    groups: list[list[Piece]] = []
-    while left:
-        cut = _cut([piece.spoken for piece in left], limit)
-        groups.append(left[:cut])
-        left = left[cut:]
-    return groups
+    parts = [part for piece in pieces for part in _short(piece, limit)]
+    ends = list(accumulate(len(part.spoken) for part in parts))
+    start = 0
+    while start < len(parts):
+        stop = _stop(parts, ends, start, limit)
+        yield parts[start:stop]
+        start = stop
 
 
 def ends_clause(pieces: Sequence[Piece]) -> bool:
@@ -81,29 +82,34 @@ def ends_clause(pieces: Sequence[Piece]) -> bool:
     return bool(_STRONG.search(words) or _WEAK.search(words))
 
 
-def _cut(words: list[str], limit: int) -> int:
-    """How many of the pieces are said in the next breath."""
-    lengths = list(accumulate(map(len, words)))
-    if lengths[-1] <= limit:
-        return len(words)
-    fits = next(index for index, length in enumerate(lengths) if length > limit)
-    # Parts of about the same length, so that the last is no single word.
-    aim = lengths[-1] / ceil(lengths[-1] / limit)
-    for mark, least in ((_STRONG, limit / 3), (_WEAK, limit / 3)):
-        found = [index for index in range(fits) if lengths[index] >= least and mark.search(words[index])]
+def _stop(parts: Sequence[Piece], ends: Sequence[int], start: int, limit: int) -> int:
+    """Where the breath ends that begins at `start`; `ends` are lengths up to and with each part."""
+    begun = ends[start - 1] if start else 0
+    left = ends[-1] - begun
+    if left <= limit:
+        return len(parts)
+    fits = bisect_right(ends, begun + limit, start)
+    # Breaths of about the same length, so that the last is no single word.
+    aim = begun + left / ceil(left / limit)
+    for mark in (_STRONG, _WEAK):
+        found = [
+            at for at in range(start, fits) if ends[at] - begun >= limit / 3 and mark.search(parts[at].spoken)
+        ]
         if found:
-            return min(found, key=lambda index: abs(lengths[index] - aim)) + 1
-    blanks = [index for index in range(fits) if words[index][-1:].isspace() or words[index + 1][:1].isspace()]
-    return (blanks[-1] if blanks else max(0, fits - 1)) + 1
+            return min(found, key=lambda at: abs(ends[at] - aim)) + 1
+    for at in range(fits - 1, start - 1, -1):
+        if parts[at].spoken[-1:].isspace() or parts[at + 1].spoken[:1].isspace():
+            return at + 1
+    return max(fits, start + 1)
 
 
 def _short(piece: Piece, limit: int) -> Iterator[Piece]:
     """The piece in parts that fit; what is written goes with the first where it cannot be told apart."""
     alike = piece.written == piece.spoken
-    words, written = piece.spoken, piece.written
-    while len(words) > limit:
-        blank = words.rfind(" ", 1, limit)
-        cut = blank + 1 if blank > 0 else limit
-        yield replace(piece, written=written[:cut] if alike else written, spoken=words[:cut])
-        words, written = words[cut:], written[cut:] if alike else ""
-    yield replace(piece, written=written, spoken=words)
+    words, start = piece.spoken, 0
+    while start == 0 or start < len(words):
+        blank = words.rfind(" ", start + 1, start + limit) if len(words) - start > limit else -1
+        stop = blank + 1 if blank > 0 else start + limit
+        written = words[start:stop] if alike else piece.written if start == 0 else ""
+        yield replace(piece, written=written, spoken=words[start:stop])
+        start = stop

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from stentor_common.catalog import Offer
 from stentor_common.jobs.schemas import progress_of, view_fields
@@ -67,7 +68,7 @@ def voice_view(voice: Voice, offers: Sequence[Offer], base: str) -> VoiceView:
         aliases=list(voice.aliases),
         available=offer.available if offer else False,
         reason=offer.reason if offer else "no worker has reported its model yet",
-        sample_url=f"{base}/v1/voices/{voice.id}/sample",
+        sample_url=f"{base}/v1/voices/{quote(voice.id, safe='')}/sample",
     )
 
 

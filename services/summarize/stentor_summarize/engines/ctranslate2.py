@@ -10,12 +10,12 @@ from typing import Any
 
 import ctranslate2
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-from transformers.utils import logging
 
 from stentor_summarize.engines import Digest, EngineSettings, Kind, Wanted, Working
 from stentor_summarize.engines.converting import converted
 from stentor_summarize.engines.limits import ModelUnusable, Room, room
 from stentor_summarize.engines.seq2seq_text import NO_REPEAT, Seq2SeqText, notes
+from stentor_summarize.engines.silence import silence
 from stentor_summarize.engines.weights import folder_of
 from stentor_summarize.lengths import goal, word_count
 from stentor_summarize.shaping import within
@@ -46,8 +46,7 @@ class CTranslate2Engine:
         if self._translator is not None:
             return
         folder = folder_of(self.name, self._settings)
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+        silence()
         try:
             self._open(folder)
         except (OSError, ValueError, ImportError, KeyError, AttributeError, RuntimeError) as error:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
+
+from stentor_summarize.engines.silence import silence
 
 TOKENS_AT_ONCE = 4096
 """Of a batch, with its padding. More is no faster on a few cores and fills more memory."""
@@ -24,7 +25,7 @@ class SentenceEmbedder:
 
     def __init__(self, folder: Path, device: str) -> None:
         """Reads the weights; blocking."""
-        logging.disable_progress_bar()
+        silence()
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self._model: Any = model.to(device).eval()
@@ -43,7 +44,7 @@ class SentenceEmbedder:
             for (index, ids), row in zip(batch, self._means([ids for _, ids in batch]), strict=True):
                 rows[index] += row * len(ids)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(norms == 0, 1, norms)
+        return np.asarray(rows / np.maximum(norms, 1e-9), dtype=np.float32)
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-from transformers.utils import logging
 
 from stentor_summarize.engines import Digest, EngineSettings, Kind, Wanted, Working
 from stentor_summarize.engines.devices import device_of, set_threads
@@ -17,6 +16,7 @@ from stentor_summarize.engines.generation import Generation, Tokens
 from stentor_summarize.engines.instruct import InstructWriter
 from stentor_summarize.engines.limits import ModelUnusable, Room, room
 from stentor_summarize.engines.seq2seq import Seq2SeqWriter
+from stentor_summarize.engines.silence import silence
 from stentor_summarize.engines.weights import folder_of
 from stentor_summarize.engines.writing import Writer
 from stentor_summarize.lengths import goal, word_count
@@ -45,8 +45,7 @@ class TransformersEngine:
             set_threads(self._settings.threads)
             self._device = device_of(self._settings.device)
             folder = folder_of(self.name, self._settings)
-            logging.set_verbosity_error()
-            logging.disable_progress_bar()
+            silence()
             try:
                 self._writer = self._opened(folder)
             except (OSError, ValueError, ImportError, KeyError) as error:

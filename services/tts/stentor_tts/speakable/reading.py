@@ -88,12 +88,13 @@ class Reader:
 
 def _stretches(text: str) -> Iterator[str]:
     """The text in parts of a length that rules may look through from any place in them."""
-    while len(text) > LONGEST:
-        blank = max(text.rfind(each, LONGEST // 2, LONGEST) for each in " \n\t")
-        cut = blank + 1 if blank > 0 else LONGEST
-        yield text[:cut]
-        text = text[cut:]
-    yield text
+    start = 0
+    while len(text) - start > LONGEST:
+        blank = max(text.rfind(each, start + LONGEST // 2, start + LONGEST) for each in " \n\t")
+        stop = blank + 1 if blank > 0 else start + LONGEST
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
 
 
 LONGEST = 1000

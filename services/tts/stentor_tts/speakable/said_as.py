@@ -10,7 +10,7 @@ from unicode_rbnf import FormatPurpose
 from stentor_tts.speakable import generic, speakable
 from stentor_tts.speakable.english import dates, day_first
 from stentor_tts.speakable.english.letters import spell
-from stentor_tts.speakable.english.numbers import fraction
+from stentor_tts.speakable.english.numbers import LONGEST, fraction
 from stentor_tts.speakable.english.times import clock, telephone
 from stentor_tts.speakable.english.web import SIGNS
 
@@ -87,11 +87,15 @@ def _number(text: str, kind: str, language: str) -> str:
         raise ValueError(f"{text!r} is no number")
     if kind == "digits":
         return " ".join(_one(each, language) for each in found["digits"] if each.isdecimal())
+    whole = int(found["digits"]) if found["digits"].isdecimal() and len(found["digits"]) <= LONGEST else None
     if kind == "cardinal":
         # A bare number of four digits would be read as a year.
-        plain = generic.cardinal(int(found["digits"]), language) if found["digits"].isdecimal() else None
-        return plain if plain and not found["sign"] else speakable(text, language)
-    said = generic.cardinal(int(re.sub(r"\D", "", found["digits"])), language, FormatPurpose.ORDINAL)
+        plain = generic.cardinal(whole, language) if whole is not None and not found["sign"] else None
+        return plain or speakable(text, language)
+    compact = re.sub(r"\D", "", found["digits"])
+    said = (
+        generic.cardinal(int(compact), language, FormatPurpose.ORDINAL) if len(compact) <= LONGEST else None
+    )
     if said is None:
         raise ValueError(f"no ordinal of {text!r} is known in language {language!r}; write the word")
     return said

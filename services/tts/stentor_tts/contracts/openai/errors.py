@@ -15,6 +15,10 @@ PARAMS = {"unspeakable": "input", "invalid_ssml": "input", "cannot_say": "input"
 """Which field is to blame, by code."""
 
 
+LASTING = frozenset({"model_not_found", "model_too_large", "no_such_speaker"})
+"""What stays wrong until an operator mends it: clients would send their text again, twice."""
+
+
 class InputTooLong(BadInput):
     """In OpenAI's own words, by which programs know that they must cut their text."""
 
@@ -40,7 +44,9 @@ class InputEmpty(BadInput):
 
 
 def in_openai_words(problem: Problem) -> Problem:
-    named = replace(problem, param=FIELDS.get(problem.param or "", problem.param))
+    again = {"x-should-retry": "false"} if problem.code in LASTING else {}
+    param = FIELDS.get(problem.param or "", problem.param)
+    named = replace(problem, param=param, headers={**problem.headers, **again})
     return openai_words.in_openai_words(named, PARAMS)
 
 
