@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stentor_dev.servers import Servers
     from stentor_stt.audio import Decoder
     from stentor_stt.settings import SttSettings
+    from stentor_summarize.settings import SummarizeSettings
     from stentor_tts.settings import TtsSettings
 
 Headers = dict[str, str]
@@ -122,7 +123,7 @@ def scripted(tmp_path: Path, script: dict[str, Any], changed_stt_settings: dict[
 
 @pytest.fixture
 def voice_script() -> dict[str, Any]:
-    """How voices speak, see `stentor_tts.engines.scripted.Script`; tests replace it like `changed_settings`."""
+    """How voices speak, see `stentor_tts.engines.scripted.Script`; tests replace it."""
     return {}
 
 
