@@ -67,7 +67,7 @@ def test_the_provider_is_this_installation(name: str | None) -> None:
 
 
 def test_a_vendor_needs_credentials_unless_somebody_answers_for_it() -> None:
-    with pytest.raises(ProviderNotConfigured, match="'google' needs credentials .* use 'stentor'"):
+    with pytest.raises(ProviderNotConfigured, match=r"'google' needs credentials .* use 'stentor'"):
         choose_provider("google", {"aws": "stentor"})
     assert choose_provider("AWS", {"aws": "stentor"}) == "stentor"
     with pytest.raises(UnknownProvider, match="known are stentor, aws, google"):
