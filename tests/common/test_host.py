@@ -252,3 +252,16 @@ async def test_the_reference_page_needs_no_other_host(api: httpx2.AsyncClient) -
     assert [file for file in files if not file.startswith("/")] == []
     for file in files:
         assert (await api.get(file)).status_code == 200
+
+
+async def test_requests_are_counted_by_the_template_of_their_path(api: httpx2.AsyncClient) -> None:
+    await api.get("/v1/jobs/one")
+    await api.get("/v1/jobs/two/")
+    await api.get("/healthz")
+    await api.get("/no/such/path")
+    told = (await api.get("/metrics")).text.splitlines()
+    counted = {line for line in told if line.startswith("http_requests_total")}
+    assert counted == {
+        'http_requests_total{handler="/v1/jobs/{job_id}",method="GET",status="4xx"} 2.0',
+        'http_requests_total{handler="none",method="GET",status="4xx"} 1.0',
+    }

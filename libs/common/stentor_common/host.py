@@ -12,12 +12,12 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 
 from stentor_common import catalog_api, health
 from stentor_common.auth import Authenticator
 from stentor_common.errors import AppError
+from stentor_common.http_metrics import MeasureHttp
 from stentor_common.jobs import api as jobs_api
 from stentor_common.jobs import deferred_api
 from stentor_common.jobs.answer import ClientGone
@@ -122,7 +122,7 @@ def _paths(routers: Iterable[APIRouter]) -> list[str]:
 
 
 def _measure(app: FastAPI, runtime: Runtime) -> None:
-    Instrumentator(registry=runtime.metrics.registry, excluded_handlers=list(QUIET)).instrument(app)
+    app.add_middleware(MeasureHttp, registry=runtime.metrics.registry, but=QUIET)
     _show_metrics(app, runtime)
 
 
