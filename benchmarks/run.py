@@ -15,6 +15,7 @@ from machine import machine
 from parts import parts
 from platform_load import distributed, embedded
 from speaking import speaking
+from summaries import summaries
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "parts": parts,
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "live": live,
     "diarization": diarization,
     "speaking": speaking,
+    "summaries": summaries,
 }
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

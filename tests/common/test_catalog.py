@@ -141,5 +141,5 @@ async def test_models_and_providers_are_listed_with_reasons(
     assert "base" in providers["whisper"]["models"]
     assert (providers["aws"]["available"], providers["aws"]["reason"]) == (
         False,
-        "not set up in this installation",
+        "needs credentials that this installation does not have",
     )

@@ -62,4 +62,4 @@ def vendor_offers(aliases: Mapping[str, str]) -> list[Offer]:
 def _vendor_offer(name: str, alias: str | None) -> Offer:
     if alias:
         return Offer(CAPABILITY, name, "", True, f"answered by {alias}")
-    return Offer(CAPABILITY, name, "", False, "not set up in this installation")
+    return Offer(CAPABILITY, name, "", False, "needs credentials that this installation does not have")

@@ -30,7 +30,7 @@ class ProviderNotConfigured(BadInput):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"the provider {name!r} needs credentials, which this installation does not have; use {LOCAL!r}",
+            f"the provider {name!r} needs credentials that this installation does not have; use {LOCAL!r}",
             param="provider",
         )
 
@@ -98,4 +98,4 @@ def vendor_offers(aliases: Mapping[str, str]) -> list[Offer]:
 def _vendor_offer(name: str, alias: str | None) -> Offer:
     if alias:
         return Offer(CAPABILITY, name, "", True, f"answered by {alias}")
-    return Offer(CAPABILITY, name, "", False, "needs credentials, which this installation does not have")
+    return Offer(CAPABILITY, name, "", False, "needs credentials that this installation does not have")

@@ -12,10 +12,10 @@ from stentor_common.adapters import Adapter, resolve
 
 ENGINES = {
     "extractive": Adapter(
-        "stentor_summarize.engines.extractive:ExtractiveEngine", extra="summarize", library="transformers"
+        "stentor_summarize.engines.extractive:ExtractiveEngine", extra="summarize", library="torch"
     ),
     "transformers": Adapter(
-        "stentor_summarize.engines.transformers:TransformersEngine", extra="summarize", library="transformers"
+        "stentor_summarize.engines.transformers:TransformersEngine", extra="summarize", library="torch"
     ),
     "ctranslate2": Adapter(
         "stentor_summarize.engines.ctranslate2:CTranslate2Engine", extra="summarize", library="ctranslate2"
