@@ -28,7 +28,7 @@ def make_model(name: str, tokenizer_folder: Path, folder: Path) -> None:
     torch.manual_seed(0)
     model: Any
     if name == "bart-base":
-        layers = {"encoder_layers": 6, "decoder_layers": 6}
+        layers: dict[str, Any] = {"encoder_layers": 6, "decoder_layers": 6}
         config: Any = transformers.BartConfig(
             **ids, **layers, d_model=768, decoder_start_token_id=tokenizer.cls_token_id
         )

@@ -4,8 +4,8 @@ needs torch, which stops before it fetches CUDA for a machine that has no use fo
 PyTorch's wheels for Linux come with CUDA from some places and for the CPU alone from others; pip's own
 configuration and arguments say where it looks. pip names what it is going to fetch before it fetches it:
 where NVIDIA's libraries are among that and there is no NVIDIA device, it is ended there, nothing is
-installed, and the file NOTE says what to do. After an installation NOTE is empty. With `--cuda` they are taken
-anyhow; with `--required` leaving them out is a failure.
+installed, and the file NOTE says what to do. After an installation NOTE is empty. With `--cuda` they are
+taken anyhow; with `--required` leaving them out is a failure.
 """
 
 import re

@@ -122,7 +122,7 @@ def _paths(routers: Iterable[APIRouter]) -> list[str]:
 
 
 def _measure(app: FastAPI, runtime: Runtime) -> None:
-    app.add_middleware(MeasureHttp, registry=runtime.metrics.registry, but=QUIET)
+    app.add_middleware(MeasureHttp, metrics=runtime.metrics, but=QUIET)
     _show_metrics(app, runtime)
 
 

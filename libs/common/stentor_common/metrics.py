@@ -1,4 +1,4 @@
-"""What Prometheus is told: jobs, waiting, running, sound. HTTP itself is measured by the host."""
+"""What Prometheus is told: requests, jobs, waiting, running, sound."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,17 @@ from prometheus_client.process_collector import ProcessCollector
 
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200)
 BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+COARSE = (0.1, 0.5, 1)
+FINE = (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30, 60)
 FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     registry: CollectorRegistry
+    http_requests: Counter
+    http_seconds: Histogram
+    http_seconds_of_all: Histogram
     jobs_created: Counter
     jobs_finished: Counter
     jobs_running: Gauge
@@ -31,6 +36,22 @@ def open_metrics() -> Metrics:
     ProcessCollector(registry=registry)
     return Metrics(
         registry=registry,
+        http_requests=Counter(
+            "http_requests", "Requests.", ["method", "status", "handler"], registry=registry
+        ),
+        http_seconds=Histogram(
+            "http_request_duration_seconds",
+            "From a request to the end of its answer.",
+            ["method", "handler"],
+            registry=registry,
+            buckets=COARSE,
+        ),
+        http_seconds_of_all=Histogram(
+            "http_request_duration_highr_seconds",
+            "The same, of all requests together.",
+            registry=registry,
+            buckets=FINE,
+        ),
         jobs_created=Counter("stentor_jobs_created", "Jobs accepted.", ["kind"], registry=registry),
         jobs_finished=Counter(
             "stentor_jobs_finished", "Jobs that ended, by outcome.", ["kind", "state"], registry=registry

@@ -29,6 +29,9 @@ class SentenceEmbedder:
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self._model: Any = model.to(device).eval()
+        self.width = int(model.config.hidden_size)
+        """Numbers in a row."""
+
         self._device = device
         self._before, self._after = _around(self._tokenizer)
         self._room = MOST_TOKENS - len(self._before) - len(self._after)
@@ -39,7 +42,7 @@ class SentenceEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """A row of length 1 for each text, in order."""
         parts = [(index, part) for index, ids in enumerate(self._ids(texts)) for part in self._parts(ids)]
-        rows = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
+        rows = np.zeros((len(texts), self.width), dtype=np.float32)
         for batch in _batches(parts):
             for (index, ids), row in zip(batch, self._means([ids for _, ids in batch]), strict=True):
                 rows[index] += row * len(ids)

@@ -54,12 +54,12 @@ class ExtractiveEngine:
         text = "".join(passages)
         sentences = sentences_of(text, wanted.language)
         ends = list(accumulate(map(len, passages)))
-        rows = []
+        vectors = np.empty((len(sentences), self._loaded().width), dtype=np.float32)
         for start in range(0, len(sentences), SENTENCES_AT_ONCE):
             some = sentences[start : start + SENTENCES_AT_ONCE]
-            rows.append(self._loaded().embed([each.text for each in some]))
+            vectors[start : start + len(some)] = self._loaded().embed([each.text for each in some])
             yield Working(passages=bisect_right(ends, some[-1].end))
-        yield digest_of(sentences, np.concatenate(rows), wanted)
+        yield digest_of(sentences, vectors, wanted)
 
     def _loaded(self) -> SentenceEmbedder:
         if self._embedder is None:
