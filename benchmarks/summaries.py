@@ -30,7 +30,7 @@ TEXTS = Path(__file__).parent / "texts"
 THREADS = 2
 ROUNDS = 3
 LANGUAGES = {"radweg": "de", "biblioteca": "es"}
-PASSAGES = 8
+PASSAGES = 4
 TOKENS = 64
 
 
@@ -113,7 +113,7 @@ def _embedding(data: Path) -> dict[str, Any]:
 
 
 def _writing(name: str, data: Path) -> dict[str, Any]:
-    """Eight passages of some 350 tokens, 64 tokens written of each: tokens a second."""
+    """Four passages of some 350 tokens, 64 tokens written of each: tokens a second."""
     folder = data / name
     make_model(name, folder_of("extractive", EngineSettings("minilm", data, offline=True)), folder)
     passages = [" ".join(text.split()[:250]) for _, text, _ in list(_texts())[:PASSAGES]]

@@ -86,10 +86,10 @@ class Turn:
         yield Final(
             turn=self.number,
             text=self._text(self._words),
-            words=tuple(self._words),
-            start_ms=self.start_ms,
             # A word may have been told to end a little after its speech.
-            end_ms=max(end_ms, self._words[-1].end_ms) if self._words else end_ms,
+            words=tuple(word.within(word.start_ms, end_ms) for word in self._words),
+            start_ms=self.start_ms,
+            end_ms=end_ms,
             language=self._language,
             language_confidence=self._language_confidence if self._language else None,
         )
