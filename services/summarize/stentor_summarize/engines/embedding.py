@@ -13,8 +13,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from stentor_summarize.engines.silence import silence
 
-TOKENS_AT_ONCE = 4096
-"""Of a batch, with its padding. More is no faster on a few cores and fills more memory."""
+TOKENS_AT_ONCE = 1024
+"""Of a batch, with its padding. More is slower on a few cores and fills more memory."""
 
 MOST_TOKENS = 256
 """Of one input: what these models were trained with. Longer sentences are read in parts."""

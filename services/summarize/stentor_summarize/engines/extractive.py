@@ -22,7 +22,7 @@ from stentor_summarize.sentences import Sentence, sentences_of
 PASSAGE_TOKENS = 1000
 """How much is read between two reports of progress; the engine itself has no limit."""
 
-SENTENCES_AT_ONCE = 128
+SENTENCES_AT_ONCE = 512
 
 
 class ExtractiveEngine:
