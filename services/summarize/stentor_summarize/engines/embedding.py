@@ -13,8 +13,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from stentor_summarize.engines.silence import silence
 
-TOKENS_AT_ONCE = 1024
-"""Of a batch, with its padding. More is slower on a few cores and fills more memory."""
+TOKENS_AT_ONCE = {"cpu": 1024, "cuda": 32768}
+"""Of a batch, with its padding. On a few cores more is slower."""
 
 MOST_TOKENS = 256
 """Of one input: what these models were trained with. Longer sentences are read in parts."""
@@ -43,7 +43,7 @@ class SentenceEmbedder:
         """A row of length 1 for each text, in order."""
         parts = [(index, part) for index, ids in enumerate(self._ids(texts)) for part in self._parts(ids)]
         rows = np.zeros((len(texts), self.width), dtype=np.float32)
-        for batch in _batches(parts):
+        for batch in _batches(parts, TOKENS_AT_ONCE[self._device.partition(":")[0]]):
             for (index, ids), row in zip(batch, self._means([ids for _, ids in batch]), strict=True):
                 rows[index] += row * len(ids)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -78,11 +78,11 @@ def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
     return whole[:start], whole[start + len(bare) :]
 
 
-def _batches(parts: list[tuple[int, list[int]]]) -> Iterator[list[tuple[int, list[int]]]]:
+def _batches(parts: list[tuple[int, list[int]]], tokens: int) -> Iterator[list[tuple[int, list[int]]]]:
     """Inputs of about the same length together, so that little is padding."""
     batch: list[tuple[int, list[int]]] = []
     for part in sorted(parts, key=lambda each: -len(each[1])):
-        if batch and (len(batch) + 1) * len(batch[0][1]) > TOKENS_AT_ONCE:
+        if batch and (len(batch) + 1) * len(batch[0][1]) > tokens:
             yield batch
             batch = []
         batch.append(part)
