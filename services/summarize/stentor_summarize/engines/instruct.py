@@ -14,7 +14,6 @@ from stentor_summarize.engines.limits import (
     LEAST_PASSAGE,
     MARGIN,
     Room,
-    answer_room,
     drawn_anew,
     position_limit,
 )
@@ -45,8 +44,9 @@ class InstructWriter:
         )
 
     def token_limit(self, wanted: Wanted) -> int:
-        around = len(self._ids("", wanted))
-        limit = self._context - around - answer_room(wanted, self.answer_limit) - MARGIN
+        # The further try is told the most.
+        around = len(self._ids("", replace(wanted, attempt=1)))
+        limit = self._context - around - self.answer_limit - MARGIN
         if limit < LEAST_PASSAGE:
             taken = len(self.tokenizer(wanted.instructions, add_special_tokens=False)["input_ids"])
             raise InstructionsTooLong(taken, max(0, taken + limit - LEAST_PASSAGE))

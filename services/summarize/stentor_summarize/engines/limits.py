@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stentor_common.errors import Unavailable
-from stentor_summarize.engines import Style, Unit, Wanted
+from stentor_summarize.engines import Style, Wanted
 from stentor_summarize.lengths import Goal, goal
 
 MARGIN = 16
@@ -59,13 +59,6 @@ def room(wanted: Wanted, passage_words: int, passage_tokens: int, limit: int) ->
     most = min(limit, math.ceil(words * per_word * 1.2) + MARGIN)
     fewest = min(aim.fewest_words, passage_words // 2) if aim.sentences is None else 0
     return Room(min(most // 2, int(fewest * per_word * 0.7)), most)
-
-
-def answer_room(wanted: Wanted, limit: int) -> int:
-    """Tokens that are kept free for an answer as long as nobody knows the passage."""
-    if wanted.length.unit is Unit.ratio:
-        return limit
-    return room(wanted, 1000, 2000, limit).most
 
 
 def _most_words(aim: Goal, style: Style) -> int:

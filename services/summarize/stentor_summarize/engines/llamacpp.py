@@ -13,7 +13,7 @@ from llama_cpp import Llama
 
 from stentor_common.shelf import ModelNotFound
 from stentor_summarize.engines import Digest, EngineSettings, Kind, Wanted, Working
-from stentor_summarize.engines.limits import LEAST_PASSAGE, MARGIN, ModelUnusable, answer_room, room
+from stentor_summarize.engines.limits import LEAST_PASSAGE, MARGIN, ModelUnusable, room
 from stentor_summarize.errors import InstructionsTooLong
 from stentor_summarize.lengths import goal, word_count
 from stentor_summarize.models import shelves
@@ -60,9 +60,10 @@ class LlamaCppEngine:
 
     def token_limit(self, wanted: Wanted) -> int:
         context = int(self._loaded().n_ctx())
-        asked = self._prompt("", wanted)
+        # The further try is told the most.
+        asked = self._prompt("", replace(wanted, attempt=1))
         around = sum(self.count_tokens([asked.system, asked.user])) + TEMPLATE_TOKENS
-        limit = context - around - answer_room(wanted, context // 4) - MARGIN
+        limit = context - around - context // 4 - MARGIN
         if limit < LEAST_PASSAGE:
             taken = self.count_tokens([wanted.instructions])[0]
             raise InstructionsTooLong(taken, max(0, taken + limit - LEAST_PASSAGE))
