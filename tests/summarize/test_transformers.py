@@ -23,6 +23,7 @@ from stentor_summarize.engines import (
     Working,
     make_engine,
 )
+from stentor_summarize.engines.hosted import HostedEngine
 from stentor_summarize.engines.instruct import InstructWriter
 from stentor_summarize.engines.limits import ModelUnusable
 from stentor_summarize.engines.weights import folder_of
@@ -181,6 +182,25 @@ async def test_a_text_longer_than_the_model_reads_is_summarized_whole(loaded: Ma
     assert found.text
     assert found.passages > 1
     assert told[-1][0] == told[-1][1]
+
+
+def test_in_a_process_of_its_own_a_model_streams_and_stops_when_nobody_reads_on(data: Path) -> None:
+    hosted = HostedEngine("transformers", EngineSettings("t5", data, device="cpu", threads=1, offline=True))
+    hosted.load()
+    try:
+        items = hosted.digest([PARAGRAPH], wanted(300), True)
+        assert isinstance(next(items), Working | str)
+        items.close()  # type: ignore[attr-defined]
+        assert digest(hosted).text
+    finally:
+        hosted.unload()
+
+
+def test_what_goes_wrong_in_a_process_of_its_own_is_raised_here(data: Path) -> None:
+    hosted = HostedEngine("transformers", EngineSettings("our/bart", data, offline=True))
+    with pytest.raises(ModelNotFound, match="models/our/bart"):
+        hosted.load()
+    assert hosted.pid is None
 
 
 def test_a_sequence_to_sequence_model_says_that_it_takes_no_instructions(loaded: Made) -> None:

@@ -36,22 +36,9 @@ def open_metrics() -> Metrics:
     ProcessCollector(registry=registry)
     return Metrics(
         registry=registry,
-        http_requests=Counter(
-            "http_requests", "Requests.", ["method", "status", "handler"], registry=registry
-        ),
-        http_seconds=Histogram(
-            "http_request_duration_seconds",
-            "From a request to the end of its answer.",
-            ["method", "handler"],
-            registry=registry,
-            buckets=COARSE,
-        ),
-        http_seconds_of_all=Histogram(
-            "http_request_duration_highr_seconds",
-            "The same, of all requests together.",
-            registry=registry,
-            buckets=FINE,
-        ),
+        http_requests=_http_requests(registry),
+        http_seconds=_http_seconds(registry),
+        http_seconds_of_all=_http_seconds_of_all(registry),
         jobs_created=Counter("stentor_jobs_created", "Jobs accepted.", ["kind"], registry=registry),
         jobs_finished=Counter(
             "stentor_jobs_finished", "Jobs that ended, by outcome.", ["kind", "state"], registry=registry
@@ -81,13 +68,7 @@ def open_metrics() -> Metrics:
             ["kind", "model"],
             registry=registry,
         ),
-        real_time_factor=Histogram(
-            "stentor_real_time_factor",
-            "Seconds of work for a second of sound.",
-            ["kind", "model"],
-            registry=registry,
-            buckets=FACTORS,
-        ),
+        real_time_factor=_real_time_factor(registry),
         webhooks=Counter(
             "stentor_webhook_attempts",
             "Attempts to deliver a webhook, by its state afterwards: pending will be tried again.",
@@ -96,6 +77,39 @@ def open_metrics() -> Metrics:
         ),
         batch_pieces=_batch_pieces(registry),
         pieces_waiting=_pieces_waiting(registry),
+    )
+
+
+def _http_requests(registry: CollectorRegistry) -> Counter:
+    return Counter("http_requests", "Requests.", ["method", "status", "handler"], registry=registry)
+
+
+def _http_seconds(registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        "http_request_duration_seconds",
+        "From a request to the end of its answer.",
+        ["method", "handler"],
+        registry=registry,
+        buckets=COARSE,
+    )
+
+
+def _http_seconds_of_all(registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        "http_request_duration_highr_seconds",
+        "The same, of all requests together.",
+        registry=registry,
+        buckets=FINE,
+    )
+
+
+def _real_time_factor(registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        "stentor_real_time_factor",
+        "Seconds of work for a second of sound.",
+        ["kind", "model"],
+        registry=registry,
+        buckets=FACTORS,
     )
 
 

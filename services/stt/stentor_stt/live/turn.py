@@ -86,8 +86,7 @@ class Turn:
         yield Final(
             turn=self.number,
             text=self._text(self._words),
-            # A word may have been told to end a little after its speech.
-            words=tuple(word.within(word.start_ms, end_ms) for word in self._words),
+            words=tuple(self._words),
             start_ms=self.start_ms,
             end_ms=end_ms,
             language=self._language,
@@ -99,9 +98,10 @@ class Turn:
             return
         before, count = self._text(self._words), len(self._words)
         for word in words:
-            # Each hypothesis puts the words a little otherwise in time.
+            # Each hypothesis puts the words a little otherwise in time, and may let one end after its speech.
             earliest_ms = self._words[-1].end_ms if self._words else 0
-            self._words.append(word.within(earliest_ms, max(earliest_ms, word.end_ms)))
+            latest_ms = word.end_ms if self.speech_end_ms is None else min(word.end_ms, self.speech_end_ms)
+            self._words.append(word.within(earliest_ms, max(earliest_ms, latest_ms)))
         self._shown = ""
         yield Settled(self.number, self._text(self._words)[len(before) :], tuple(self._words[count:]))
 
