@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "stentor_tts": {COMMON},
     "stentor_summarize": {COMMON},
     "stentor_pipelines": {COMMON},
+    "stentor_deploy": {COMMON},
     "stentor_allinone": {
         COMMON,
         "stentor_auth",
@@ -24,6 +25,7 @@ MAY_IMPORT = {
         "stentor_tts",
         "stentor_summarize",
         "stentor_pipelines",
+        "stentor_deploy",
     },
     "stentor_dev": set(),
 }

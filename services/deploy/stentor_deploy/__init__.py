@@ -1,0 +1,1 @@
+"""Model deployment: an uploaded model becomes an API."""

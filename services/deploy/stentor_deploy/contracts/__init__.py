@@ -1,0 +1,1 @@
+"""How others call deployed models: translations onto one core."""
