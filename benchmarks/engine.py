@@ -56,7 +56,7 @@ def engine() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="stentor-bench-") as name:
         folder = Path(name)
         clips = sorted((ROOT / "tests" / "speech").glob("*.wav"))
-        long = _joined(clips * LONG_REPEATS, folder / "long.wav")
+        long = joined(clips * LONG_REPEATS, folder / "long.wav")
         weights = whisper_shelf(folder).locate(MODEL)
         settings = {"STENTOR_STT_THREADS": "2", "STENTOR_STT_MODELS": json.dumps([str(weights)])}
         with (
@@ -143,7 +143,7 @@ def _body(upload_id: str) -> bytes:
     return json.dumps({"upload_id": upload_id, "language": "en"}).encode()
 
 
-def _joined(clips: list[Path], path: Path) -> Path:
+def joined(clips: list[Path], path: Path) -> Path:
     with av.open(str(path), "w") as out:
         stream = out.add_stream("pcm_s16le", rate=16_000)
         stream.layout = "mono"

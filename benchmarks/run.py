@@ -14,6 +14,7 @@ from live import live
 from machine import machine
 from parts import parts
 from platform_load import distributed, embedded
+from probes import probes
 from speaking import speaking
 from summaries import summaries
 
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "engine": engine,
     "hearing": hearing,
     "live": live,
+    "probes": probes,
     "diarization": diarization,
     "speaking": speaking,
     "summaries": summaries,

@@ -40,11 +40,9 @@ class Leveler:
         self._energy = self._seconds = 0.0
         self._gain_db: float | None = None
 
-    def gain_db(self, samples: Samples, rate: int) -> float:
-        """For this sentence, given those before it."""
-        lufs = loudness(samples, rate).lufs
+    def gain_db(self, lufs: float, seconds: float) -> float:
+        """For a sentence so loud and long, given those before it."""
         if lufs > QUIETEST_LUFS:
-            seconds = len(samples) / rate
             self._energy += seconds * 10 ** (lufs / 10)
             self._seconds += seconds
             wanted = min(self._target - 10 * np.log10(self._energy / self._seconds), _MOST_GAIN_DB)
@@ -77,10 +75,12 @@ class Joiner:
         shift_ms = start * 1000 / spoken.sample_rate
         samples = shifted(samples[start:stop], spoken.sample_rate, sentence.prosody.pitch_semitones)
         samples = resampled(samples, spoken.sample_rate, self._sample_rate)
-        gain = (
-            self._leveler.gain_db(samples, self._sample_rate) + self._volume_db + sentence.prosody.volume_db
-        )
-        samples = limited(samples * np.float32(10 ** (gain / 20)), self._sample_rate, CEILING)
+        measured = loudness(samples, self._sample_rate)
+        gain_db = self._leveler.gain_db(measured.lufs, len(samples) / self._sample_rate)
+        gain = 10 ** ((gain_db + self._volume_db + sentence.prosody.volume_db) / 20)
+        samples = samples * np.float32(gain)
+        if measured.true_peak * gain > CEILING:
+            samples = limited(samples, self._sample_rate, CEILING)
         samples = _faded(samples, self._sample_rate)
         self.timeline.add(sentence.text, sentence.spoken, len(samples), _moved(spoken.words, -shift_ms))
         return samples

@@ -51,10 +51,6 @@ def paced(samples: Samples, rate: int, speed: float) -> Samples:
 
 def limited(samples: Samples, rate: int, ceiling: float) -> Samples:
     """The same with no peak above the ceiling, those between the samples included."""
-    if float(np.abs(samples).max(initial=0.0)) <= ceiling / 2:
-        return samples
-    if loudness(samples, rate).true_peak <= ceiling:
-        return samples
     # A little lower than the ceiling, for the peaks that lie between samples.
     limit = f"limit={max(0.0625, ceiling * 0.94):.4f}:level=0:attack=5:release=50:latency=1"
     found = fitted(_through(samples, rate, ("alimiter", limit))[0], len(samples))
