@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import MutableMapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from stentor_common import testing_visits
 from stentor_common.jobs.leases import Lease, LeaseRepository, Outcome
 from stentor_common.jobs.table import Job, JobState
 from stentor_common.runtime import Runtime
@@ -24,56 +24,18 @@ TEXT = "Hello world. How are you?"
 AT_ONCE = pytest.mark.parametrize("changed_stt_settings", [{"stream_hold_seconds": 0}])
 
 
-class Visit:
-    """A request over ASGI whose answer is seen as it comes, and whose client can go away."""
+class Visit(testing_visits.Visit):
+    """A recording sent to be transcribed."""
 
     def __init__(self, app: FastAPI, headers: dict[str, str] | None = None, **fields: str) -> None:
         form = {"model": "whisper-1", **fields}
-        request = httpx2.Request(
-            "POST", f"http://stentor{PATH}", files={"file": FILE}, data=form, headers=headers
-        )
-        self._body = [{"type": "http.request", "body": request.read(), "more_body": False}]
-        self._gone = asyncio.Event()
-        self.status = 0
-        self.text = ""
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "method": "POST",
-            "path": PATH,
-            "raw_path": PATH.encode(),
-            "query_string": b"",
-            "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            "scheme": "http",
-            "server": ("stentor", 80),
-            "client": ("203.0.113.9", 1234),
-            "http_version": "1.1",
-            "root_path": "",
-        }
-        self.over = asyncio.create_task(app(scope, self._receive, self._send))
-
-    async def leave(self) -> None:
-        """Close the connection, and wait until the other side has noticed."""
-        self._gone.set()
-        await self.over
+        super().__init__(app, "POST", PATH, files={"file": FILE}, data=form, headers=headers)
 
     @property
     def events(self) -> list[Any]:
         """What came so far, without what `[DONE]` says."""
         lines = (line.removeprefix("data: ") for line in self.text.split("\n\n"))
         return [json.loads(line) for line in lines if line.startswith("{")]
-
-    async def _receive(self) -> dict[str, Any]:
-        if self._body:
-            return self._body.pop()
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        else:
-            self.text += message["body"].decode()
 
 
 class Worker:
