@@ -15,6 +15,7 @@ from machine import machine
 from parts import parts
 from platform_load import distributed, embedded
 from probes import probes
+from scaling.check import check
 from speaking import speaking
 from summaries import summaries
 
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "diarization": diarization,
     "speaking": speaking,
     "summaries": summaries,
+    "scaling": check,
 }
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

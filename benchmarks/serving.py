@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from servers import all_in_one, signed_up
 from serving_rivals import MODEL_NEEDS, ONE_THREAD, RIVALS, ROW, environment, running
 
 CLIENTS = (1, 16, 64)
-SECONDS = float(os.environ.get("STENTOR_BENCH_SECONDS", "4"))
+SECONDS = int(os.environ.get("STENTOR_BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("STENTOR_BENCH_ROUNDS", "3"))
 WARM_UP_SECONDS = 2
 START_SECONDS = 120
@@ -173,18 +173,21 @@ def _measured(target: Target) -> dict[str, Any]:
     }
 
 
-def _load(target: Target, clients: int, seconds: float) -> dict[str, float]:
+def _load(target: Target, clients: int, seconds: int) -> dict[str, float]:
     headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in target.headers.items())
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(LUA.format(body=json.dumps(target.body), headers=headers))
         script.flush()
         command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", script.name, target.url]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        before = _worked(target.pid)
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    worked = _worked(target.pid) - before
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
     return {
         "per_second": float(_found(r"Requests/sec:\s+([\d.]+)", told)),
-        "p50_ms": _milliseconds(_found(r"50%\s+(\S+)", told)),
-        "p99_ms": _milliseconds(_found(r"99%\s+(\S+)", told)),
+        "p50_ms": _milliseconds(_found(r"\n +50% +(\S+)", told)),
+        "p99_ms": _milliseconds(_found(r"\n +99% +(\S+)", told)),
+        "processor_us": round(worked * 1e6 / max(1, int(_found(r"(\d+) requests in", told)))),
         "not_answered": int(bad[1]) if bad else 0,
     }
 
@@ -249,15 +252,21 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 def _memory(pid: int) -> float:
-    """Of a process and its children, what they share counted once."""
-    found = psutil.Process(pid)
-    total = 0
+    """Of a process and its children in MiB, what they share counted once."""
+    return round(_sum(pid, lambda process: process.memory_full_info().pss) / 1024**2, 1)
+
+
+def _worked(pid: int) -> float:
+    """Seconds of a processor that a process and its children have had."""
+    return _sum(pid, lambda process: sum(process.cpu_times()[:2]))
+
+
+def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:
+    found, total = psutil.Process(pid), 0.0
     for process in (found, *found.children(recursive=True)):
-        try:
-            total += process.memory_full_info().pss
-        except psutil.NoSuchProcess:
-            continue
-    return round(total / 1024**2, 1)
+        with suppress(psutil.NoSuchProcess):
+            total += figure(process)
+    return total
 
 
 def _wait_for(target: Target) -> None:
