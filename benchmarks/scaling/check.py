@@ -1,7 +1,7 @@
 """The simulation beside the product: the same jobs at the same times, through both.
 
 The product runs distributed on this machine, with two workers of one place each and an engine that sleeps for
-as long as its recording lasts, so that the machine's speed plays no part but in what the platform itself takes.
+as long as its recording lasts, so that the speed of the machine only matters for the platform itself.
 """
 
 import asyncio

@@ -15,6 +15,8 @@ from typing import Any
 
 import simpy
 
+Steps = Generator[simpy.Event, Any, None]
+
 HPA_SECONDS = 15
 """Between two decisions of the autoscaler, its default."""
 MOST_AT_A_TIME = 4
@@ -102,7 +104,7 @@ class Pool:
         self._changed = now
         outcome.history.append((now, self.replicas, len(self._waiting)))
 
-    def _start(self, seconds: float) -> Generator[simpy.Event, Any, None]:
+    def _start(self, seconds: float) -> Steps:
         self._starting += 1
         yield self._environment.timeout(seconds)
         self._starting -= 1
@@ -118,7 +120,7 @@ class Pool:
             self._busy[number] += 1
             self._environment.process(self._work(number, self._waiting.popleft()))
 
-    def _work(self, number: int, job: Job) -> Generator[simpy.Event, Any, None]:
+    def _work(self, number: int, job: Job) -> Steps:
         self._outcome.waits.append(self._environment.now - job.arrives)
         yield self._environment.timeout(job.works)
         if number in self._busy:
@@ -141,17 +143,13 @@ def simulated(jobs: Sequence[Job], scaling: Scaling, *, places: int = 1, begin_w
     return outcome
 
 
-def _arrive(
-    environment: simpy.Environment, pool: Pool, jobs: Sequence[Job]
-) -> Generator[simpy.Event, Any, None]:
+def _arrive(environment: simpy.Environment, pool: Pool, jobs: Sequence[Job]) -> Steps:
     for job in jobs:
         yield environment.timeout(max(0.0, job.arrives - environment.now))
         pool.put(job)
 
 
-def _autoscale(
-    environment: simpy.Environment, pool: Pool, scaling: Scaling
-) -> Generator[simpy.Event, Any, None]:
+def _autoscale(environment: simpy.Environment, pool: Pool, scaling: Scaling) -> Steps:
     wishes: deque[tuple[float, int]] = deque()
     last_message = environment.now
     while True:
