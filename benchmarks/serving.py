@@ -180,8 +180,8 @@ def _load(target: Target, clients: int, seconds: int) -> dict[str, float]:
         script.flush()
         command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", script.name, target.url]
         before = _worked(target.pid)
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    worked = _worked(target.pid) - before
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        worked = _worked(target.pid) - before
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
     return {
         "per_second": float(_found(r"Requests/sec:\s+([\d.]+)", told)),

@@ -255,15 +255,17 @@ async def client(
 @asynccontextmanager
 async def working(runtime: Runtime, services: list[Service]) -> AsyncIterator[None]:
     from stentor_common.desk import attended
+    from stentor_common.serve import accompanied
     from stentor_common.worker import run_worker
 
-    worker = asyncio.create_task(run_worker(runtime, services))
-    try:
-        async with attended(runtime, services):
-            yield
-    finally:
-        runtime.stopping.set()
-        await worker
+    async with accompanied(runtime, services):
+        worker = asyncio.create_task(run_worker(runtime, services))
+        try:
+            async with attended(runtime, services):
+                yield
+        finally:
+            runtime.stopping.set()
+            await worker
 
 
 @pytest.fixture

@@ -27,12 +27,18 @@ from stentor_dev.service import Service
 
 AUTH = "auth"
 STT, TTS, SUMMARIZE, PIPELINES = "stt-api", "tts-api", "summarize-api", "pipelines-api"
-CAPABILITIES = ("stt", "tts", "summarize", "pipelines")
+DEPLOY = "deploy-api"
+CAPABILITIES = ("stt", "tts", "summarize", "pipelines", "deploy")
 PROXY = "proxy"
+MICROPHONE = ("/api/v1/stt", "/api/v1/mic")
 MIGRATE = "migrate"
 PATHS = {
     AUTH: ("/v1/users", "/v1/token", "/v1/tokens", "/.well-known/jwks.json", "/users", "/token", "/api/v1"),
-    STT: ("/v1", "/v2", "/speech-to-text", "/endpoints", "/api/v1/stt", "/api/v1/mic"),
+    STT: ("/v1", "/v2/upload", "/v2/transcript", "/speech-to-text", "/endpoints/whisper", *MICROPHONE),
+    DEPLOY: (
+        *("/v1/deployments", "/v1/predictions", "/model-deployment", "/models", "/endpoints", "/algorithms"),
+        *("/v2", r"~ ^/v1/models/[^/]+:predict/?$"),
+    ),
     SUMMARIZE: ("/v1/summaries", "/summarization"),
     PIPELINES: ("/v1/pipelines",),
     TTS: ("/v1/speech", "/v1/voices", "/v1/audio/speech", "/v1/audio/voices", "/v1/tts", "/text-to-speech"),

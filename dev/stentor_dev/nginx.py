@@ -15,7 +15,8 @@ HOW_TO_INSTALL = (
     "`brew install nginx` on macOS"
 )
 Routes = Mapping[str, Sequence[int]]
-"""Path prefix -> ports; a prefix covers its own path and all below it, and the longest one wins."""
+"""Path prefix -> ports; a prefix covers its own path and all below it, and the longest one wins. What begins
+with `~` is a pattern, and wins over all prefixes."""
 
 # Idle connections to a service are dropped here before the service drops them (uvicorn: after 5 s), else a
 # request now and then meets a closing one and becomes a 502. One failure does not take a service out, so
@@ -76,6 +77,13 @@ class Nginx(Server):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def change(self, routes: Routes) -> None:
+        """Other routes from now on; requests under way end where they are."""
+        self.routes = routes
+        if self.child:
+            (self.base / "nginx.conf").write_text(self._configuration())
+            os.kill(self.child.pid, signal.SIGHUP)
+
     def start(self) -> None:
         self.base.mkdir(parents=True, exist_ok=True)
         self._pid_file.unlink(missing_ok=True)
@@ -118,6 +126,8 @@ class Nginx(Server):
 
 
 def _matches(prefix: str) -> list[str]:
+    if prefix.startswith("~"):
+        return [prefix]
     return [f"= {prefix}", f"{prefix}/"] if prefix else ["/"]
 
 

@@ -49,7 +49,7 @@ import sys
 from stentor_allinone.compose import AllSettings, compose
 from stentor_common.host import create_app
 import stentor_allinone.main, stentor_allinone.up, stentor_stt.__main__, stentor_tts.__main__
-import stentor_auth.__main__, stentor_summarize.__main__, stentor_pipelines.__main__
+import stentor_auth.__main__, stentor_summarize.__main__, stentor_pipelines.__main__, stentor_deploy.__main__
 compose(AllSettings.read(data_dir=sys.argv[1]))
 print(*[name for name in {HEAVY!r} if name in sys.modules])
 """

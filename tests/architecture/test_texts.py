@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings
 
 from stentor_auth.settings import AuthSettings
 from stentor_common.settings import Settings
+from stentor_deploy.running.kubernetes.settings import KubernetesSettings
+from stentor_deploy.settings import DeploySettings
 from stentor_stt.settings import SttSettings
 from stentor_summarize.settings import SummarizeSettings
 from stentor_tts.settings import TtsSettings
@@ -17,13 +19,24 @@ FOLDERS = ("libs", "services", "dev", "tests", "benchmarks", "alembic", "docs")
 LATER = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" * 3 + r"\b", r"\bHA" + "CK")))
 
 
-@pytest.mark.parametrize("settings", [Settings, AuthSettings, SttSettings, TtsSettings, SummarizeSettings])
+ALL = [
+    Settings,
+    AuthSettings,
+    SttSettings,
+    TtsSettings,
+    SummarizeSettings,
+    DeploySettings,
+    KubernetesSettings,
+]
+
+
+@pytest.mark.parametrize("settings", ALL)
 def test_every_setting_says_what_it_does(settings: type[BaseSettings]) -> None:
     silent = [name for name, field in settings.model_fields.items() if not field.description]
     assert silent == []
 
 
-@pytest.mark.parametrize("settings", [Settings, AuthSettings, SttSettings, TtsSettings, SummarizeSettings])
+@pytest.mark.parametrize("settings", ALL)
 def test_the_defaults_need_nothing(settings: type[BaseSettings]) -> None:
     settings()
 

@@ -89,6 +89,7 @@ async def test_a_credential_may_be_spelled_in_many_ways(
             {"authorization": f"bearer {credential}"},
             {"Authorization": f"Token {credential}"},
             {"Authorization": f"TOKEN  {credential}"},
+            {"Authorization": f"Api-Key {credential}"},
             {"Authorization": credential},
             {"x-access-token": credential},
         ):

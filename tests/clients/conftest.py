@@ -71,8 +71,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "STENTOR_STT_PROVIDER_ALIASES": '{"assembly": "whisper"}',
         "STENTOR_TTS_PROVIDER_ALIASES": '{"google": "stentor"}',
         "STENTOR_SUMMARIZE_PROVIDER_ALIASES": '{"openai": "hugging-face"}',
-        # Webhooks go to servers that tests run on this machine.
+        # Webhooks go to servers that tests run on this machine, and inputs come from there.
         "STENTOR_WEBHOOK_ALLOWED": '["127.0.0.0/8"]',
+        "STENTOR_DEPLOY_FETCH_ALLOWED": '["127.0.0.0/8"]',
     }
     command = [sys.executable, "-m", "stentor_allinone.private"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:

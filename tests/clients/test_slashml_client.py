@@ -48,3 +48,19 @@ def test_the_published_client_has_a_text_spoken(
     assert said["refused"][0] == "ERROR"
     assert "needs credentials" in said["refused"][1]
     assert said["choices"] == ["google", "aws"]
+
+
+def test_the_published_client_deploys_a_model_and_calls_it(
+    client_python: Callable[..., Path], run_client: Callable[..., dict[str, Any]], url: str, api_token: str
+) -> None:
+    python = client_python("slashml==0.1.6", "scikit-learn==1.7.2")
+    said = run_client(python, "slashml_deploy.py", url, api_token)
+    assert said["status"]["status"] == "READY", said["status"]
+    assert said["name"] == "My Iris"
+    assert said["seen"][0] == "IN_PROGRESS"
+    assert said["model_input"] == said["rows"]
+    assert said["answer"] == said["expected"]
+    assert said["answer"]["predictions"] == [0, 1, 2]
+    assert said["refused"]["status"] == "ERROR"
+    assert "could not convert string to float" in said["refused"]["reason"]["error"]["message"]
+    assert said["second"] == [True, "READY"]

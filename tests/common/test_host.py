@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError
 
@@ -56,6 +56,16 @@ def build_router(prefix: str) -> APIRouter:
     return router
 
 
+def build_raw_router() -> APIRouter:
+    router = APIRouter(prefix="/v1/test")
+
+    @router.post("/things/{name}/raw")
+    async def take(name: str, request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    return router
+
+
 def in_capitals(problem: Problem) -> Response:
     return JSONResponse({"SORRY": problem.message}, problem.status)
 
@@ -72,6 +82,7 @@ def app(runtime: Runtime) -> FastAPI:
     service = Service(
         name="test",
         routers=[build_router("/v1/test"), build_router("/old")],
+        raw_routers=[build_raw_router()],
         error_styles={"/old": in_capitals},
     )
     return create_app(runtime, [service], Nobody())
@@ -153,6 +164,14 @@ async def test_a_body_over_the_limit_is_refused_with_the_limit(
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_large"
     assert "4000 bytes" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("changed_settings", [{"max_body_bytes": 4000}])
+async def test_a_path_that_takes_files_takes_larger_bodies_whatever_its_parameters(
+    api: httpx2.AsyncClient,
+) -> None:
+    answer = await api.post("/v1/test/things/this-one/raw/", content=b"x" * 5000)
+    assert answer.json() == {"bytes": 5000}
 
 
 @pytest.mark.usefixtures("no_log_of_crashes")

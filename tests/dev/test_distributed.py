@@ -11,6 +11,7 @@ import pytest
 
 from stentor_dev.distributed import (
     AUTH,
+    DEPLOY,
     MIGRATE,
     PIPELINES,
     PROXY,
@@ -28,7 +29,10 @@ STAND_IN = str(Path(__file__).with_name("stand_in.py"))
 WORKER = "stt-worker-1"
 ARGVS = {
     MIGRATE: (sys.executable, "-c", "import os; print('migrated', os.environ['STENTOR_DATABASE_URL'])"),
-    **{name: (sys.executable, STAND_IN, name) for name in (AUTH, STT, TTS, SUMMARIZE, PIPELINES, WORKER)},
+    **{
+        name: (sys.executable, STAND_IN, name)
+        for name in (AUTH, STT, TTS, SUMMARIZE, PIPELINES, DEPLOY, WORKER)
+    },
 }
 
 
@@ -77,6 +81,13 @@ def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
         ("/v1/summaries/7", SUMMARIZE),
         ("/summarization/v1/jobs", SUMMARIZE),
         ("/v1/pipelines/7/rerun", PIPELINES),
+        ("/v1/deployments/iris/predict", DEPLOY),
+        ("/v1/models/iris:predict", DEPLOY),
+        ("/v1/models/iris", STT),
+        ("/v2/models/iris/infer", DEPLOY),
+        ("/v2/transcript/7", STT),
+        ("/endpoints/iris/infer", DEPLOY),
+        ("/model-deployment/v1/models", DEPLOY),
     ],
 )
 def test_the_proxy_asks_the_service_that_owns_the_path(

@@ -70,6 +70,9 @@ class Authenticator(Protocol):
     async def close(self) -> None: ...
 
 
+SCHEMES = frozenset({"bearer", "token", "api-key"})
+"""What may stand before a credential; Truss and Baseten know the last one."""
+
 NO_CREDENTIAL = frozenset({"", "none", "anonymous"})
 """What those send who have none, but whose client insists on one."""
 
@@ -77,12 +80,12 @@ NO_CREDENTIAL = frozenset({"", "none", "anonymous"})
 def credential_in(headers: Mapping[str, str]) -> str | None:
     """The credential of a request, in any of the spellings clients use; None when there is none.
 
-    `Authorization: Bearer X`, `Authorization: Token X`, `Authorization: X` and `x-access-token: X`; X is
-    `none` or `anonymous` where a client wants one and its user has none.
+    `Authorization: Bearer X`, `Token X`, `Api-Key X` or `X` alone, and `x-access-token: X`; X is `none` or
+    `anonymous` where a client wants one and its user has none.
     """
     sent = headers.get("authorization", "").strip()
     scheme, _, value = sent.partition(" ")
-    if scheme.lower() in ("bearer", "token"):
+    if scheme.lower() in SCHEMES:
         sent = value.strip()
     sent = sent or headers.get("x-access-token", "").strip()
     return None if sent.lower() in NO_CREDENTIAL else sent

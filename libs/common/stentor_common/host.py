@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from stentor_common import catalog_api, health
 from stentor_common.auth import Authenticator
 from stentor_common.errors import AppError
+from stentor_common.front import AskFronts
 from stentor_common.http_metrics import MeasureHttp
 from stentor_common.jobs import api as jobs_api
 from stentor_common.jobs import deferred_api
@@ -81,6 +82,8 @@ def create_app(runtime: Runtime, services: Sequence[Service], authenticator: Aut
         expose_headers=["*"],
     )
     app.add_middleware(RequestLog)
+    if fronts := [front for service in services for front in service.fronts]:
+        app.add_middleware(AskFronts, fronts=fronts, metrics=runtime.metrics)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     return app
 

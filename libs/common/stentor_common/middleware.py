@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -33,14 +34,15 @@ class StripSlash:
 
 class LimitBody:
     """Bounds what a request may send: `usual` bytes, or those of its path in `forms`, if it is a form, or
-    in `raw`, whatever it is. Only these are read as a stream; any other body is held in memory.
+    in `raw`, whatever it is; paths may have parameters, as those of routes. Only these are read as a stream;
+    any other body is held in memory.
 
     The framework's own bound answers in plain text, without the number, whatever the contract of the path.
     """
 
     def __init__(self, app: ASGIApp, usual: int, forms: Mapping[str, int], raw: Mapping[str, int]) -> None:
-        self._app, self._usual, self._raw = app, usual, raw
-        self._forms = {**raw, **forms}
+        self._app, self._usual = app, usual
+        self._raw, self._forms = _ByPath(raw), _ByPath({**raw, **forms})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,7 +50,7 @@ class LimitBody:
             return
         headers = Headers(scope=scope)
         form = headers.get("content-type", "").lower().startswith("multipart/form-data")
-        limit = (self._forms if form else self._raw).get(scope["path"], self._usual)
+        limit = (self._forms if form else self._raw).get(scope["path"]) or self._usual
         announced = headers.get("content-length", "")
         taken = int(announced) if announced.isdigit() and int(announced) > limit else 0
 
@@ -61,6 +63,20 @@ class LimitBody:
             return message
 
         await self._app(scope, limited, send)
+
+
+class _ByPath:
+    """Numbers by the path they are for."""
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        self._exact = {path: number for path, number in numbers.items() if "{" not in path}
+        patterns = ((compile_path(path)[0], number) for path, number in numbers.items() if "{" in path)
+        self._patterns = list(patterns)
+
+    def get(self, path: str) -> int | None:
+        if path in self._exact:
+            return self._exact[path]
+        return next((number for pattern, number in self._patterns if pattern.match(path)), None)
 
 
 class CatchCrash:

@@ -6,6 +6,7 @@ All of them serve requests and WebSockets alike.
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
@@ -34,7 +35,7 @@ async def get_visitor(connection: HTTPConnection) -> Caller:
     if credential is None and connection.scope["type"] == "websocket":
         # A web page cannot set headers of a WebSocket.
         credential = connection.query_params.get("token")
-    return await identified(connection, credential) if credential else Caller(_address(connection))
+    return await identified(connection, credential) if credential else known_by_address(connection)
 
 
 async def identified(connection: HTTPConnection, credential: str) -> Caller:
@@ -47,13 +48,17 @@ async def identified(connection: HTTPConnection, credential: str) -> Caller:
     return Caller(_address(connection), identity.user_id, identity.token_id, identity.scopes)
 
 
+def known_by_address(connection: HTTPConnection) -> Caller:
+    return Caller(_address(connection))
+
+
 VisitorDep = Annotated[Caller, Depends(get_visitor)]
 
 
 async def get_stranger(connection: HTTPConnection) -> Caller:
     """Known by the address only, whatever credential is sent: for signing in, where one that has expired
     must not stand in the way."""
-    return Caller(_address(connection))
+    return known_by_address(connection)
 
 
 StrangerDep = Annotated[Caller, Depends(get_stranger)]
@@ -121,7 +126,12 @@ def public_base(connection: HTTPConnection) -> str:
 
 def _address(connection: HTTPConnection) -> str:
     """The client's address; of IPv6 the network, because one household has all of its addresses."""
-    host = connection.client.host if connection.client else "unknown"
+    client = connection.scope.get("client")
+    return _network(client[0] if client else "unknown")
+
+
+@lru_cache(maxsize=10_000)
+def _network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

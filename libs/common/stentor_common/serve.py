@@ -52,7 +52,11 @@ async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIter
         asyncio.create_task(_report_offers(runtime, services), name="offers"),
     ]
     try:
-        async with attended(runtime, services), delivering(runtime, deliverers):
+        async with (
+            accompanied(runtime, services),
+            attended(runtime, services),
+            delivering(runtime, deliverers),
+        ):
             yield
     finally:
         for task in tasks:
@@ -63,6 +67,16 @@ async def background(runtime: Runtime, services: Sequence[Service]) -> AsyncIter
             await release(runtime, process_id)
             async with runtime.begin() as work:
                 await OfferRepository(work.session).withdraw(process_id)
+
+
+@contextlib.asynccontextmanager
+async def accompanied(runtime: Runtime, services: Sequence[Service]) -> AsyncIterator[None]:
+    """What services run beside requests and jobs, while the block lasts."""
+    async with contextlib.AsyncExitStack() as stack:
+        for service in services:
+            if service.beside:
+                await stack.enter_async_context(service.beside(runtime))
+        yield
 
 
 async def serve(runtime: Runtime, app: FastAPI, *, ready: Callable[[str], None] | None = None) -> None:

@@ -1,6 +1,7 @@
 """A capability as a host sees it: routes, job handlers, upkeep. All a process needs to know of it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings
 from stentor_common.catalog import Offer
 from stentor_common.desk import DeskAnswer
 from stentor_common.engine_room import EngineRoom
+from stentor_common.front import Front
 from stentor_common.jobs.deferred import Whole
 from stentor_common.jobs.run import JobRun
 from stentor_common.problems import ErrorStyle
@@ -46,6 +48,8 @@ class Service:
     """By job kind."""
     queues: Mapping[str, int] = field(default_factory=dict)
     """Queues its workers consume, with how many jobs of each run at a time."""
+    fronts: Sequence[Front] = ()
+    """Answer some of its requests before the framework is asked."""
     error_styles: Mapping[str, ErrorStyle] = field(default_factory=dict)
     """How errors look below a path prefix, where an outside contract fixes that."""
     callbacks: Mapping[str, CallbackStyle] = field(default_factory=dict)
@@ -68,3 +72,5 @@ class Service:
     start: Callable[[Runtime], Awaitable[None]] | None = None
     """Runs before a worker takes its first job: load what is asked to be loaded."""
     close: Callable[[], Awaitable[None]] | None = None
+    beside: Callable[[Runtime], AbstractAsyncContextManager[None]] | None = None
+    """Entered by every process of the service, before it answers or works, and left after that."""

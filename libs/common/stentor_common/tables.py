@@ -20,6 +20,7 @@ TABLE_MODULES = (
     "stentor_tts.tables",
     "stentor_summarize.tables",
     "stentor_pipelines.tables",
+    "stentor_deploy.tables",
 )
 
 

@@ -9,6 +9,8 @@ from stentor_auth.settings import AuthSettings
 from stentor_common.process import Authenticate
 from stentor_common.service import Service
 from stentor_common.settings import Settings
+from stentor_deploy.service import build_service as build_deploy
+from stentor_deploy.settings import DeploySettings
 from stentor_pipelines.service import build_service as build_pipelines
 from stentor_pipelines.settings import PipelineSettings
 from stentor_stt.service import build_service as build_stt
@@ -29,6 +31,7 @@ class AllSettings:
     tts: TtsSettings
     summarize: SummarizeSettings
     pipelines: PipelineSettings
+    deploy: DeploySettings
 
     @classmethod
     def read(cls, **common: Any) -> Self:
@@ -40,6 +43,7 @@ class AllSettings:
             TtsSettings(),
             SummarizeSettings(),
             PipelineSettings(),
+            DeploySettings(),
         )
 
 
@@ -59,6 +63,7 @@ def compose(settings: AllSettings) -> Everything:
             build_tts(settings.common, settings.tts),
             build_summarize(settings.common, settings.summarize),
             build_pipelines(settings.pipelines),
+            build_deploy(settings.common, settings.deploy),
             build_auth(auth),
         ],
         authenticate=lambda runtime: build_authenticator(runtime, auth),

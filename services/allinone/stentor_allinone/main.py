@@ -1,4 +1,4 @@
-"""The command line: `stentor up | migrate | transcribe | listen | say | summarize | demo`."""
+"""The command line: `stentor up | migrate | transcribe | listen | say | summarize | deploy | demo`."""
 
 import asyncio
 import sys
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from stentor_allinone import demo as demos
+from stentor_allinone import deploy as models
 from stentor_allinone import live as speech
 from stentor_allinone import say as sayings
 from stentor_allinone import sources
@@ -164,6 +165,31 @@ def summarize(  # noqa: PLR0913  one for each option
         output.write_text(text)
     else:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+@app.command()
+def deploy(  # noqa: PLR0913  one for each option
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder or archive (Truss, MLflow, OctoAI, model.py), weights, or git https URL."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="What it is called by; one that is there gets a revision.")] = "",
+    framework: Annotated[str, typer.Option(help="Of weights: `sklearn`, `pytorch`, `onnx`, …")] = "",
+    task: Annotated[str, typer.Option(help="Of a transformers model, such as `fill-mask`.")] = "",
+    requirements: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="In place of those of the package.")
+    ] = None,
+    examples: Annotated[str, typer.Option(help="JSON list of inputs that it is tried with.")] = "",
+    server: Server = "",
+    token: Token = "",
+) -> None:
+    """Deploy a model to a running Stentor, by default the one on this machine."""
+    with _refusals():
+        fields = models.fields_of({"framework": framework, "task": task}, requirements, examples)
+        asked = models.Asked(source, name, fields)
+        sys.stdout.write(asyncio.run(models.deploy(asked, server, token)) + "\n")
 
 
 @app.command()

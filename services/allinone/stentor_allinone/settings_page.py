@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings
 
 from stentor_auth.settings import AuthSettings
 from stentor_common.settings import Settings
+from stentor_deploy.running.kubernetes.settings import KubernetesSettings
+from stentor_deploy.settings import DeploySettings
 from stentor_stt.settings import SttSettings
 from stentor_summarize.settings import SummarizeSettings
 from stentor_tts.settings import TtsSettings
@@ -28,6 +30,8 @@ PARTS: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Speech to text", SttSettings),
     ("Text to speech", TtsSettings),
     ("Summaries", SummarizeSettings),
+    ("Deployments", DeploySettings),
+    ("Deployments: models as pods", KubernetesSettings),
 )
 
 

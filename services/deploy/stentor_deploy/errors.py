@@ -13,6 +13,7 @@ AppError
 ├── AnswerTooLarge    502  its answer is larger than the limit
 └── Unavailable       503
     ├── ModelLost     503  its process ended during the call; it is started again
+    ├── ModelUnhealthy 503 it does not start, or ends again and again; says why
     └── TooManyWaiting 503 the line before it is full
 """
 
@@ -72,6 +73,16 @@ class AnswerTooLarge(AppError):
 
 class ModelLost(Unavailable):
     code = "model_crashed"
+
+
+class ModelUnhealthy(Unavailable):
+    """`details` is what its owner may read."""
+
+    code = "model_unhealthy"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1, details: str = "") -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after_seconds)})
+        self.details = details
 
 
 class TooManyWaiting(Unavailable):

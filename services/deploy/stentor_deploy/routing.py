@@ -1,6 +1,7 @@
 """Where a call to a deployment goes: what the way of a call needs to know of it, and nothing else."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +52,9 @@ class Routes(Protocol):
 
     async def find(self, name: str) -> Route:
         """By name, or by the id of the deployment. Raises NotFound."""
+
+    async def kept(self) -> Sequence[Route]:
+        """Those whose revisions are to be awake without having been called: `min_replicas` above 0."""
 
 
 class Specs(Protocol):

@@ -37,6 +37,10 @@ class DeploySettings(BaseSettings):
     max_package_files: int = Field(default=20_000, ge=1)
     """Most files an archive may hold."""
 
+    fetch_allowed: list[str] = []
+    """Networks (JSON list, `10.1.0.0/16`) from which inputs may be fetched by their URL though they are not
+    public."""
+
     max_body_bytes: int = Field(default=10 * MIB, ge=1)
     """Largest input of a prediction, in bytes."""
 
@@ -94,8 +98,12 @@ class DeploySettings(BaseSettings):
     batch: int = Field(default=32, ge=1)
     """Most calls joined into one, for models that take lists."""
 
+    examine_seconds: float = Field(default=10, ge=0)
+    """Between looks whether replicas, and the models in them, say that they are healthy."""
+
     standbys: int = Field(default=2, ge=0)
-    """Environments that are kept imported in a process of their own, from which sleeping models wake fast."""
+    """Sleeping models, of those used last, whose libraries stay imported in a process from which they wake
+    fast."""
 
     log_lines: int = Field(default=10_000, ge=100)
     """Lines of its build and of its output that are kept of each revision."""

@@ -70,11 +70,16 @@ async def respond(
     """
     way = way_of(request.headers)
     if way is Way.later:
-        poll_url = f"{public_base(request)}/v1/requests/{job.id}"
-        return JSONResponse({"response_id": str(job.id), "poll_url": poll_url})
+        return promised(request, job)
     if way is Way.stream:
-        return await _stream(request, rendering.parts(runtime, job), partial(abandon, runtime, caller, job))
+        return await streamed(request, rendering.parts(runtime, job), partial(abandon, runtime, caller, job))
     return JSONResponse(await rendering.whole(runtime, await finished(runtime, request, caller, job)))
+
+
+def promised(request: Request, job: Job) -> Response:
+    """What a caller is told who does not wait: where to ask for the answer."""
+    poll_url = f"{public_base(request)}/v1/requests/{job.id}"
+    return JSONResponse({"response_id": str(job.id), "poll_url": poll_url})
 
 
 def polled(request: Request, job: Job) -> Response:
@@ -88,8 +93,13 @@ def polled(request: Request, job: Job) -> Response:
     return JSONResponse({**told, "status": "completed", "response_url": response_url})
 
 
-async def _stream(request: Request, parts: AsyncGenerator[Any, None], leave: Leave) -> Response:
-    """Begins with the first part: what goes wrong until then is told by the status."""
+async def _stay() -> None:
+    """For parts that nothing is left of once they are closed."""
+
+
+async def streamed(request: Request, parts: AsyncGenerator[Any, None], leave: Leave = _stay) -> Response:
+    """Begins with the first part: what goes wrong until then is told by the status. `leave` is called when
+    the client goes before the last part; `parts` are closed in any case."""
     try:
         first = await first_part(request, parts)
     except (asyncio.CancelledError, ClientGone):

@@ -22,6 +22,8 @@ class Wanted:
     pickled_with: tuple[tuple[str, str], ...] = ()
     imports: frozenset[str] = frozenset()
     """Top-level modules that its code imports; empty: not known."""
+    system_packages: tuple[str, ...] = ()
+    """Names of packages that the operating system must have."""
     allow_mismatch: bool = False
     """Accept other versions than those that pickles were made with."""
 

@@ -43,6 +43,12 @@ class Resources(Frozen):
     gpus: int = 0
 
 
+class ExternalFile(Frozen):
+    url: str
+    path: str
+    """Where it goes, relative to the package's folder."""
+
+
 class Package(Frozen):
     """What is known of a package after reading it. Kept as JSON with the revision."""
 
@@ -77,5 +83,13 @@ class Package(Frozen):
     examples: tuple[Any, ...] = ()
     """Inputs to try it with when it is deployed."""
     expected: tuple[Any, ...] = ()
-    """The answers to these, where the package has them."""
+    """The answers to these, where the package has them: `expected[i]` to `examples[i]`. Those without an
+    answer come last, so this may be the shorter one."""
+    imports: tuple[str, ...] = ()
+    """Top-level modules that its code imports; empty: not known."""
+    external_data: tuple[ExternalFile, ...] = ()
+    """Files to be fetched into its folder before it is built, see `external.py`."""
+    secret_values: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    """Values that the configuration held, taken out of the files. Never part of the JSON: they belong where
+    secrets are kept."""
     notes: tuple[Note, ...] = ()

@@ -24,7 +24,7 @@ from stentor_common.jobs.deferred import Rendering, respond
 from stentor_common.jobs.table import Job
 from stentor_common.jobs.trace import trace_of
 from stentor_common.jobs.watch import follow
-from stentor_common.problems import Problem, envelope
+from stentor_common.octoai_words import render_error
 from stentor_common.requests import RuntimeDep, WriterDep, public_base
 from stentor_common.runtime import Runtime
 from stentor_stt.api import SttSettingsDep
@@ -41,13 +41,6 @@ KEPT = timedelta(hours=24)
 FILE_FIELDS = ("audio", "audio_b64", "file")
 URL_FIELDS = ("url", "audio_url")
 ANY_LANGUAGE = ("", "auto", "none")
-
-
-def render_error(problem: Problem) -> Response:
-    """As everywhere, with the request's id where the client looks for it."""
-    answer = envelope(problem)
-    answer.headers["X-User-Request-ID"] = problem.request_id
-    return answer
 
 
 ERROR_STYLES = {"/endpoints": render_error, "/v1/requests": render_error, "/v1/responses": render_error}

@@ -1,0 +1,1 @@
+"""Stands in for the library that services of OctoAI are written with."""
