@@ -1,7 +1,8 @@
 """A cluster on paper: rendered Deployments, Jobs and an Ingress as processes of this machine.
 
 Each pod is one process with the exact words and variables of its container. Changed is only what a cluster
-would give: the values behind secrets, volumes (folders), addresses of pods and services (ports on loopback).
+would give: the values behind secrets, volumes (folders), addresses of pods and services (ports on loopback),
+and credentials of the API server, for pods that mount a token.
 """
 
 import http.client
@@ -13,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,16 +29,23 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a cluster gives that is in no manifest."""
+
+    secret: Mapping[str, str]
+    kubeconfig: Path | None = None
+
+
 class Pod(Server):
     """One container of a pod template. `start` returns when the startup probe succeeds."""
 
-    def __init__(
-        self, base: Path, template: Object, secret: Mapping[str, str], services: Mapping[str, int]
-    ) -> None:
+    def __init__(self, base: Path, template: Object, given: Given, services: Mapping[str, int]) -> None:
         super().__init__(base)
         (self._container,) = template["spec"]["containers"]
         self.patience_seconds = template["spec"]["terminationGracePeriodSeconds"]
-        self._secret, self._services = secret, services
+        self._secret, self._services = given.secret, services
+        self._credentials = given.kubeconfig if template["spec"]["automountServiceAccountToken"] else None
 
     @property
     def argv(self) -> list[str]:
@@ -76,6 +85,8 @@ class Pod(Server):
     def environment(self) -> dict[str, str]:
         """Variables as the container has them, with what this machine has in place of a cluster."""
         told = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
+        if self._credentials:
+            told["KUBECONFIG"] = str(self._credentials)
         for each in self._container["env"]:
             if "value" in each:
                 told[each["name"]] = self._here(each["value"])
@@ -99,8 +110,8 @@ class Pod(Server):
 class PaperCluster:
     """A `with` block in which all Deployments run, once the Job that migrates has ended well."""
 
-    def __init__(self, folder: Path, objects: Sequence[Object], secret: Mapping[str, str]) -> None:
-        self._folder, self._secret = folder, secret
+    def __init__(self, folder: Path, objects: Sequence[Object], given: Given) -> None:
+        self._folder, self._given = folder, given
         self._deployments = _of_kind(objects, "Deployment")
         self._jobs = _of_kind(objects, "Job")
         (self._ingress,) = _of_kind(objects, "Ingress").values()
@@ -180,7 +191,7 @@ class PaperCluster:
     def _pod(self, maker: Object, name: str) -> Pod:
         ports = {service: proxy.port for service, proxy in self._proxies.items()}
         return Pod(
-            self._folder / f"{name}-{next(self._number)}", maker["spec"]["template"], self._secret, ports
+            self._folder / f"{name}-{next(self._number)}", maker["spec"]["template"], self._given, ports
         )
 
     def _route(self) -> None:

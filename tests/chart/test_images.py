@@ -244,7 +244,7 @@ def test_the_proxy_of_compose_has_a_configuration_that_nginx_takes(tmp_path: Pat
     # Names of containers mean nothing here.
     text = re.sub(r"server \w+:8000", "server 127.0.0.1:8000", (DOCKER / "nginx.conf").read_text())
     (tmp_path / "nginx.conf").write_text(text)
-    words = ["-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-e", "stderr"]
+    words = ["-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
     done = subprocess.run([nginx.find_nginx(), *words], capture_output=True, text=True, check=False)
     assert "syntax is ok" in done.stderr, done.stderr
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stentor_deploy.running.kubernetes.cluster import KINDS
+from stentor_deploy.running.kubernetes.permissions import PERMISSIONS
 
 Object = dict[str, Any]
 Pods = Callable[[list[Object]], dict[str, Object]]
@@ -85,22 +85,15 @@ def test_rights_in_the_cluster_are_for_the_namespace_of_the_models_alone(objects
             assert not {"*", "escalate", "bind", "impersonate", "pods/exec", "roles"} & told
 
 
-def test_the_deploy_service_may_do_what_it_does(everything: list[Object]) -> None:
-    """Every kind that it makes, and watching pods and reading what they say."""
+def test_the_deploy_service_may_do_what_it_does_and_no_more(everything: list[Object]) -> None:
     (role,) = [each for each in everything if each["kind"] == "Role"]
     allowed = {
-        (group, resource): set(rule["verbs"])
+        ".".join(filter(None, (resource, group))): frozenset(rule["verbs"])
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    for kind in KINDS.values():
-        group = kind.api.rpartition("/")[0]
-        made = {"get", "list", "create", "patch", "delete"}
-        assert allowed.pop((group, kind.plural)) == (
-            {"get", "list", "watch", "delete"} if kind.plural == "pods" else made
-        )
-    assert allowed == {("", "pods/log"): {"get"}}
+    assert allowed == PERMISSIONS
 
 
 def test_secrets_are_named_and_not_written_down(objects: list[Object], pods: Pods) -> None:
@@ -152,7 +145,10 @@ def test_nothing_but_the_ingress_and_monitoring_comes_in_from_outside(everything
 def test_a_pod_with_an_accelerator_asks_for_it(everything: list[Object], pods: Pods) -> None:
     large = pods(everything)["Deployment/everything-worker-large"]["spec"]
     (own,) = large["containers"]
-    assert own["resources"]["limits"]["example.com/gpu"] == "2"
-    assert own["resources"]["requests"]["example.com/gpu"] == "2"
+    gpus = {"example.com/gpu": "2"}
+    assert own["resources"] == {
+        "requests": {"cpu": "500m", "memory": "1Gi"} | gpus,
+        "limits": {"cpu": "4", "memory": "4Gi", "ephemeral-storage": "8Gi"} | gpus,
+    }
     assert large["runtimeClassName"] == "nvidia"
     assert {each["name"]: each.get("value") for each in own["env"]}["STENTOR_STT_DEVICE"] == "cuda"

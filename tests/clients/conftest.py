@@ -41,9 +41,9 @@ def client_python() -> ClientPython:
 
 
 @pytest.fixture(scope="session")
-def run_client() -> RunClient:
-    """Runs a script beside the tests with an environment's Python; returns the object that it writes as
-    JSON on its last line."""
+def run_client(tmp_path_factory: pytest.TempPathFactory) -> RunClient:
+    """Runs a script beside the tests with an environment's Python, in a folder of its own; returns the object
+    that it writes as JSON on its last line."""
 
     def ran(python: Path, script: str, *arguments: object, **variables: str) -> dict[str, Any]:
         command = [str(python), str(Path(__file__).with_name(script)), *map(str, arguments)]
@@ -53,6 +53,7 @@ def run_client() -> RunClient:
             text=True,
             check=False,
             timeout=300,
+            cwd=tmp_path_factory.mktemp("client"),
             env={**os.environ, **variables},
         )
         assert done.returncode == 0, done.stderr
@@ -63,11 +64,17 @@ def run_client() -> RunClient:
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the product keeps."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def url(data_folder: Path) -> Iterator[str]:
     """The product with its real model, for a client without a token."""
     environment = {
         **os.environ,
-        "STENTOR_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "STENTOR_DATA_DIR": str(data_folder),
         "STENTOR_STT_PROVIDER_ALIASES": '{"assembly": "whisper"}',
         "STENTOR_TTS_PROVIDER_ALIASES": '{"google": "stentor"}',
         "STENTOR_SUMMARIZE_PROVIDER_ALIASES": '{"openai": "hugging-face"}',

@@ -6,6 +6,7 @@ The client has no setting for its address; the class attribute is the one thing 
 import json
 import sys
 import time
+from typing import Any
 
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -20,7 +21,7 @@ forest = RandomForestClassifier(n_estimators=10, random_state=0).fit(iris.data, 
 rows = iris.data[[0, 75, 149]].tolist()
 
 
-def deployed(name):
+def deployed(name: str) -> tuple[Any, Any, list[str]]:
     """The model, once its status is one that the client's examples stop at."""
     made = client.deploy(model_name=name, model=forest)
     status = client.status(model_version_id=made.id)

@@ -1,6 +1,7 @@
 """The published client of the SlashML contract, unmodified, against everything in one process."""
 
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,20 @@ def test_the_published_client_deploys_a_model_and_calls_it(
     assert said["refused"]["status"] == "ERROR"
     assert "could not convert string to float" in said["refused"]["reason"]["error"]["message"]
     assert said["second"] == [True, "READY"]
+
+
+def test_the_published_client_deploys_models_of_torch_and_transformers(
+    client_python: Callable[..., Path],
+    run_client: Callable[..., dict[str, Any]],
+    url: str,
+    api_token: str,
+    data_folder: Path,
+) -> None:
+    python = client_python("slashml==0.1.6", "scikit-learn==1.7.2")
+    said = run_client(
+        python, "slashml_torch.py", url, api_token, sysconfig.get_path("purelib"), data_folder / "models"
+    )
+    assert said["filler"]["status"] == "READY", str(said["filler"])
+    assert said["filled"] == said["expected_filled"]
+    assert said["doubler"]["status"] == "READY", str(said["doubler"])
+    assert said["doubled"] == [pytest.approx(row, abs=1e-5) for row in said["expected_doubled"]]

@@ -397,10 +397,10 @@ def test_a_pipeline_whose_weights_stayed_at_home_is_refused_with_a_way_out(
         configured(PIPELINE % model)
 
 
-def test_a_pipeline_by_name_is_kept_with_a_warning(configured: Configured) -> None:
+def test_a_pipeline_by_name_asks_for_its_weights(configured: Configured) -> None:
     package = configured(PIPELINE % "org/model")
-    assert package.config["model_metadata"]["transformer_config"]["model"] == "org/model"
-    assert "network" in told(package)
+    assert package.hub_model == "org/model"
+    assert "no weights" in told(package)
 
 
 def test_a_pipeline_with_its_weights_is_loaded_from_them(configured: Configured) -> None:

@@ -29,6 +29,7 @@ def main() -> None:
             summarize=settings.summarize.model_copy(
                 update={"model_dir": settings.summarize.model_dir or models}
             ),
+            deploy=settings.deploy.model_copy(update={"model_dir": settings.deploy.model_dir or models}),
         )
         process.run(own.common, lambda: up(own, _say_url))
 

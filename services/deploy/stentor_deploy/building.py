@@ -26,6 +26,7 @@ from stentor_deploy.package_files import PackageFiles
 from stentor_deploy.packages import Package
 from stentor_deploy.packages.external import fetch_external
 from stentor_deploy.packages.git import fetch_git
+from stentor_deploy.packages.hub import Shelves, bring_weights
 from stentor_deploy.packages.opening import open_package
 from stentor_deploy.packages.rules import Given, Rules
 from stentor_deploy.place import Place
@@ -140,10 +141,19 @@ class Build:
             package = await asyncio.to_thread(open_package, came, into, rules, given)
         if package.external_data:
             await self._fetch(package, into, rules)
+        if package.hub_model:
+            self._report("fetching")
+            self.tell(f"bringing the weights of {package.hub_model}")
+            package = await bring_weights(package, into, self._shelves())
         if source.examples is None:
             return package
         new = {"examples": tuple(source.examples), "expected": tuple(source.expected or ())}
         return package.model_copy(update=new)
+
+    def _shelves(self) -> Shelves:
+        settings = self._shop.settings
+        folder = settings.model_dir or self._runtime.settings.data_dir
+        return Shelves(folder / "models", settings.model_hub, settings.max_unpacked_bytes)
 
     async def _fetch(self, package: Package, into: Path, rules: Rules) -> None:
         """Files that the package names by their address."""

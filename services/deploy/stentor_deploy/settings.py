@@ -47,6 +47,13 @@ class DeploySettings(BaseSettings):
     max_answer_bytes: int = Field(default=64 * MIB, ge=1)
     """Largest answer of a model, in bytes."""
 
+    model_dir: Path | None = None
+    """Folder holding `models/<owner>/<name>`, where weights are looked for that a package only names.
+    Default: the data folder."""
+
+    model_hub: bool = True
+    """Whether such weights are fetched from the model hub when they are neither there nor in its cache."""
+
     python: list[Path] = []
     """Interpreters (JSON list) that packages may use, beside the one that runs Stentor."""
 

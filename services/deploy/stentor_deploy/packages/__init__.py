@@ -89,6 +89,9 @@ class Package(Frozen):
     """Top-level modules that its code imports; empty: not known."""
     external_data: tuple[ExternalFile, ...] = ()
     """Files to be fetched into its folder before it is built, see `external.py`."""
+    hub_model: str | None = None
+    """Name of weights that it does not hold, to be brought into its folder before it is built, see
+    `hub.py`."""
     secret_values: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
     """Values that the configuration held, taken out of the files. Never part of the JSON: they belong where
     secrets are kept."""

@@ -18,6 +18,13 @@ OWN_SCRIPT = "__main__.py"
 FOLDER_ELSEWHERE = re.compile(r"^(/|~|\.{1,2}[/\\]|[A-Za-z]:[/\\]|\\)")
 UNUSED_IN_TORCH = ("torchaudio", "torchvision")
 
+NEEDS = {
+    "sklearn": ("scikit-learn",),
+    "pytorch": ("torch",),
+    "huggingface_transformer": ("transformers", "torch"),
+}
+"""What the code of generated packages imports, by framework; those who make them overlook some of it."""
+
 COMMON = {"description", "requirements", "secrets", "resources", "weights", "train", "build", "runtime"}
 """Keys that other programs may have in their `config.yaml`."""
 
@@ -44,6 +51,7 @@ def read_truss(draft: Draft) -> None:
     for key in given.keys() - RULES.keys():
         draft.config[key] = given[key]
         draft.note("config_unknown", f"{key}: is not known here; it is given to the model and else ignored")
+    draft.require(NEEDS.get(draft.config["model_framework"], ()))
     _check_class(draft)
     _read_examples(draft)
     _check_transformers(draft)
@@ -88,11 +96,8 @@ def _check_transformers(draft: Draft) -> None:
             f"Save them into {weights} (pipeline.save_pretrained), or deploy the saved folder with its task",
         )
     else:
-        draft.note(
-            "weights_elsewhere",
-            f"the package holds no weights, only the name {model!r}: loading it needs network access and a "
-            f"model hub. Save the weights into {weights} (pipeline.save_pretrained) to do without",
-        )
+        draft.fields["hub_model"] = model
+        draft.note("weights_elsewhere", f"the package holds no weights, only the name {model!r}")
 
 
 def _is_inside(root: Path, model: str) -> bool:

@@ -34,14 +34,28 @@ def incarnation(pod: Object) -> str:
 
 def trouble(pod: Object) -> AppError | None:
     """Why it does not run, if that is known and will not pass by waiting a moment."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return None  # It was told to end: the one that follows says how things are.
+    return _unplaced(pod) or _not_brought(pod) or _not_running(pod)
+
+
+def _unplaced(pod: Object) -> AppError | None:
     for condition in pod["status"].get("conditions") or []:
         if condition.get("reason") == "Unschedulable":
             return Unavailable(f"no node of the cluster has room for the model: {condition.get('message')}")
+    return None
+
+
+def _not_brought(pod: Object) -> AppError | None:
     for status in pod["status"].get("initContainerStatuses") or []:
         if found := _waits(status):
             return found
         if ended := _ended(status):
             return Unavailable(f"the model's files could not be brought into its pod: {_words(ended)}")
+    return None
+
+
+def _not_running(pod: Object) -> AppError | None:
     for status in _containers(pod):
         if found := _waits(status):
             return found
