@@ -16,7 +16,7 @@ sys.path.append(libraries)
 
 import torch  # noqa: E402
 from slashml import ModelDeployment  # noqa: E402
-from slashml_torch_model import Doubler  # noqa: E402
+from slashml_torch_model import Doubler  # type: ignore[import-not-found]  # noqa: E402
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer, pipeline  # noqa: E402
 
 TEXT = "the cat sat on the [MASK]"
