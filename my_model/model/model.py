@@ -29,7 +29,5 @@ class Model:
         result = self._model.predict(model_input)
         model_output["predictions"] = result
         if self._supports_predict_proba:
-            model_output["probabilities"] = self._model.predict_proba(
-                model_input
-            ).tolist()
+            model_output["probabilities"] = self._model.predict_proba(model_input).tolist()
         return model_output

@@ -3,14 +3,12 @@
 import pytest
 
 from stentor_common.catalog import UnknownModel
+from stentor_common.vendors import ProviderNotConfigured, UnknownProvider
 from stentor_tts.providers import (
-    ProviderNotConfigured,
-    UnknownProvider,
+    PROVIDERS,
     VoiceOfOtherModel,
     choose_model,
-    choose_provider,
     choose_voice,
-    vendor_offers,
 )
 from stentor_tts.voices import LanguageNotSpoken, UnknownVoice, VoiceCatalog, voice_of
 
@@ -63,18 +61,18 @@ def test_a_model_has_one_name_for_operators() -> None:
 
 @pytest.mark.parametrize("name", [None, "", "stentor", " Stentor "])
 def test_the_provider_is_this_installation(name: str | None) -> None:
-    assert choose_provider(name, {}) == "stentor"
+    assert PROVIDERS.choose(name, {}) == "stentor"
 
 
 def test_a_vendor_needs_credentials_unless_somebody_answers_for_it() -> None:
     with pytest.raises(ProviderNotConfigured, match=r"'google' needs credentials .* use 'stentor'"):
-        choose_provider("google", {"aws": "stentor"})
-    assert choose_provider("AWS", {"aws": "stentor"}) == "stentor"
+        PROVIDERS.choose("google", {"aws": "stentor"})
+    assert PROVIDERS.choose("AWS", {"aws": "stentor"}) == "stentor"
     with pytest.raises(UnknownProvider, match="known are stentor, aws, google"):
-        choose_provider("ibm", {})
+        PROVIDERS.choose("ibm", {})
 
 
 def test_vendors_are_listed_with_what_they_lack() -> None:
-    google, aws = sorted(vendor_offers({"aws": "stentor"}), key=lambda offer: offer.available)
+    google, aws = sorted(PROVIDERS.offers({"aws": "stentor"}), key=lambda offer: offer.available)
     assert (google.provider, google.available, google.reason[:17]) == ("google", False, "needs credentials")
     assert (aws.provider, aws.available, aws.reason) == ("aws", True, "answered by stentor")

@@ -7,8 +7,9 @@ from typing import Generic
 
 import structlog
 
+from stentor_common.catalog import ModelStatus
 from stentor_common.clock import Clock, SystemClock
-from stentor_common.engines import Care, E, EngineSlot
+from stentor_common.engines import Care, E, EngineSlot, EngineState
 from stentor_common.errors import Unavailable
 
 MIB = 1 << 20
@@ -93,3 +94,10 @@ class EngineRoom(Generic[E]):
         pinned = [other for other in self.slots.values() if other.pinned and other.held_bytes]
         if sum(other.held_bytes for other in pinned) + need > self._budget:
             raise NoRoom(slot.name, need, self._budget, [other.name for other in pinned])
+
+
+def status_of(slot: EngineSlot[E], jobs: int, source: str) -> ModelStatus:
+    """What a process tells of a model: `jobs` use it, and its weights come from `source`."""
+    now = slot.status
+    copies = int(now.state == EngineState.loaded)
+    return ModelStatus(now.state, now.pinned, copies, now.memory_bytes, jobs, now.last_used, source)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -14,9 +14,10 @@ from stentor_common.errors import AppError, BadInput
 from stentor_common.forms import checked, content_kind, read_fields
 from stentor_common.jobs.api import events
 from stentor_common.jobs.cancel import cancel
+from stentor_common.jobs.listing import PagingDep, own_jobs
 from stentor_common.jobs.prefer import wait_preference
 from stentor_common.jobs.repository import JobRepository
-from stentor_common.jobs.table import Job, JobState
+from stentor_common.jobs.table import Job
 from stentor_common.jobs.trace import RequestTrace, trace_of
 from stentor_common.jobs.watch import wait_finished
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_base, settings_of
@@ -98,22 +99,15 @@ async def rerun_pipeline(
 async def list_pipelines(
     runtime: RuntimeDep,
     caller: ReaderDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: str | None = None,
-    status: JobState | None = None,
+    paging: PagingDep,
 ) -> PipelineList:
     """Your pipelines, newest first. Needs a token: without one a pipeline's id is the only key to it."""
-    caller.need_user()
-    async with runtime.db.reading() as session:
-        jobs = JobRepository(session)
-        last = await jobs.get(after, caller, kind=KIND) if after else None
-        found = await jobs.listed(caller, KIND, limit=limit + 1, after=last, state=status)
-    page, more = found[:limit], len(found) > limit
+    page = await own_jobs(runtime, caller, KIND, paging)
     return PipelineList(
         object="list",
-        data=[listed_view(job) for job in page],
-        has_more=more,
-        next_after=page[-1].id if more else None,
+        data=[listed_view(job) for job in page.jobs],
+        has_more=page.has_more,
+        next_after=page.next_after,
     )
 
 

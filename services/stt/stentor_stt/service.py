@@ -21,7 +21,7 @@ from stentor_stt.hearing import Ears, LocalHearer
 from stentor_stt.jobs import TranscribeHandler
 from stentor_stt.live import api as live_api
 from stentor_stt.live.desk import LiveDesk
-from stentor_stt.providers import choose_model, vendor_offers
+from stentor_stt.providers import PROVIDERS, choose_model
 from stentor_stt.serving import batchers, encoder_maker, offers, open_room
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcriptions import KIND, queue_of
@@ -80,7 +80,7 @@ def build_service(settings: Settings, stt: SttSettings, decoder: Decoder | None 
         sweeps=[Sweep("stt-pieces", 60, pieces.sweep)],
         offers=lambda: [
             *offers(settings, stt, room, hearer.batchers),
-            *vendor_offers(stt.provider_aliases),
+            *PROVIDERS.offers(stt.provider_aliases),
         ],
         model_name=lambda name: choose_model(name, stt),
         engines=room,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from stentor_common.adapters import missing, resolve
 from stentor_common.batching import BatchLimits
-from stentor_common.catalog import ModelStatus, Offer
-from stentor_common.engine_room import MIB, EngineRoom
-from stentor_common.engines import Care, EngineSlot, EngineState
+from stentor_common.catalog import Offer
+from stentor_common.engine_room import MIB, EngineRoom, status_of
+from stentor_common.engines import Care
+from stentor_common.hosting import measured
 from stentor_common.settings import Settings
 from stentor_common.shelf import ModelShelf, hub_cache_folder
 from stentor_stt.batching import Batcher
@@ -33,10 +34,10 @@ def open_room(settings: Settings, stt: SttSettings) -> EngineRoom[Engine]:
     shelf = shelf_of(settings, stt)
     for model in stt.models:
         name = canonical(model)
-        care = Care(
+        care: Care[Engine] = Care(
             idle_seconds=stt.idle_unload_seconds,
             estimate=partial(estimated_bytes, shelf, name),
-            measure=_measured,
+            measure=measured,
         )
         room.add(name, _maker(model, settings, stt), care)
     return room
@@ -78,7 +79,7 @@ def offers(
         # Weights that are nowhere on this machine may still come from the hub.
         if not reason and stt.engine not in IN_PROCESS and not source:
             reason = shelf.advice(name)
-        status = _status(slot, hearing[name].jobs, source)
+        status = status_of(slot, hearing[name].jobs, source)
         found.append(Offer(CAPABILITY, LOCAL, name, not reason, reason, status))
     return found
 
@@ -104,16 +105,6 @@ def _maker(model: str, settings: Settings, stt: SttSettings) -> Callable[[], Eng
         return make_engine(stt.engine, engine_settings)
 
     return make
-
-
-def _measured(engine: Engine) -> int | None:
-    return engine.memory_bytes() if isinstance(engine, HostedEngine) else None
-
-
-def _status(slot: EngineSlot[Engine], jobs: int, source: str) -> ModelStatus:
-    now = slot.status
-    copies = int(now.state == EngineState.loaded)
-    return ModelStatus(now.state, now.pinned, copies, now.memory_bytes, jobs, now.last_used, source)
 
 
 def _model_dir(settings: Settings, stt: SttSettings) -> Path:

@@ -22,7 +22,7 @@ from stentor_common.runtime import Runtime
 from stentor_common.uploads import Upload, UploadRepository
 from stentor_common.webhooks import Callback
 from stentor_stt.options import Options
-from stentor_stt.providers import choose_model, choose_provider
+from stentor_stt.providers import PROVIDERS, choose_model
 from stentor_stt.settings import SttSettings
 from stentor_stt.transcript import Transcript
 from stentor_stt.vocabularies import with_vocabulary
@@ -153,7 +153,7 @@ async def wanted_of(runtime: Runtime, settings: SttSettings, caller: Caller, ask
         await _need_summarizer(runtime, caller)
     return Transcription(
         source=await _source(runtime, asked),
-        provider=choose_provider(asked.provider, settings.provider_aliases),
+        provider=PROVIDERS.choose(asked.provider, settings.provider_aliases),
         model=choose_model(asked.model, settings),
         options=await with_vocabulary(runtime, caller, asked.vocabulary, asked.options),
         audio_url=asked.audio_url or "",

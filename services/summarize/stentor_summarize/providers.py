@@ -1,11 +1,12 @@
 """Who may be asked for a summary: models here, vendors outside, under the names clients use."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from stentor_common.catalog import Offer, UnknownModel
+from stentor_common.catalog import UnknownModel
 from stentor_common.errors import BadInput
+from stentor_common.vendors import Providers
 from stentor_summarize.engines import ENGINES
 from stentor_summarize.models import MINILM, canonical
 
@@ -17,22 +18,7 @@ VENDORS = ("openai",)
 """Outside providers that clients of the published contracts name."""
 
 
-class UnknownProvider(BadInput):
-    code = "unknown_provider"
-
-    def __init__(self, name: str) -> None:
-        known = ", ".join((LOCAL, *VENDORS))
-        super().__init__(f"there is no provider {name[:64]!r}; known are {known}", param="provider")
-
-
-class ProviderNotConfigured(BadInput):
-    code = "provider_not_configured"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"the provider {name!r} needs credentials that this installation does not have; use {LOCAL!r}",
-            param="provider",
-        )
+PROVIDERS = Providers(CAPABILITY, LOCAL, VENDORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +56,6 @@ class ServedModel:
         return (self.model, f"{self.engine}:{self.model}")
 
 
-def choose_provider(name: str | None, aliases: Mapping[str, str]) -> str:
-    """The provider that does the work. Raises UnknownProvider, ProviderNotConfigured."""
-    asked = (name or LOCAL).strip().lower()
-    found = aliases.get(asked, asked)
-    if found == LOCAL:
-        return found
-    raise ProviderNotConfigured(asked) if found in VENDORS else UnknownProvider(asked)
-
-
 def choose_model(name: str | None, models: Iterable[str]) -> str:
     """One of the served models; the first where none is named. Raises UnknownModel."""
     served = ServedModel.all(models)
@@ -88,14 +65,3 @@ def choose_model(name: str | None, models: Iterable[str]) -> str:
     if found is None:
         raise UnknownModel(name, [each.model for each in served])
     return found
-
-
-def vendor_offers(aliases: Mapping[str, str]) -> list[Offer]:
-    """What is told about outside providers: who answers in their place, or that nobody does."""
-    return [_vendor_offer(name, aliases.get(name)) for name in VENDORS]
-
-
-def _vendor_offer(name: str, alias: str | None) -> Offer:
-    if alias:
-        return Offer(CAPABILITY, name, "", True, f"answered by {alias}")
-    return Offer(CAPABILITY, name, "", False, "needs credentials that this installation does not have")

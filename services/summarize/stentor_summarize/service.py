@@ -9,7 +9,7 @@ from stentor_summarize import api, callbacks, inputs, parts
 from stentor_summarize.answering import desk
 from stentor_summarize.contracts import slashml
 from stentor_summarize.jobs import SummarizeHandler
-from stentor_summarize.providers import choose_model, vendor_offers
+from stentor_summarize.providers import PROVIDERS, choose_model
 from stentor_summarize.serving import offers, open_room
 from stentor_summarize.settings import SummarizeSettings
 from stentor_summarize.summaries import KIND, queue_of
@@ -48,7 +48,7 @@ def build_service(settings: Settings, own: SummarizeSettings) -> Service:
         ],
         offers=lambda: [
             *offers(settings, own, room, handler.jobs),
-            *vendor_offers(own.provider_aliases),
+            *PROVIDERS.offers(own.provider_aliases),
         ],
         model_name=lambda name: choose_model(name, own.models),
         engines=room,

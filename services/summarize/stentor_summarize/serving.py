@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from stentor_common.adapters import missing
-from stentor_common.catalog import ModelStatus, Offer
-from stentor_common.engine_room import MIB, EngineRoom
-from stentor_common.engines import Care, EngineSlot, EngineState
+from stentor_common.catalog import Offer
+from stentor_common.engine_room import MIB, EngineRoom, status_of
+from stentor_common.engines import Care
+from stentor_common.hosting import measured
 from stentor_common.settings import Settings
 from stentor_summarize.engines import ENGINES, IN_PROCESS, Engine, EngineSettings, make_engine
 from stentor_summarize.engines.hosted import HostedEngine
@@ -24,10 +25,10 @@ def open_room(settings: Settings, own: SummarizeSettings) -> EngineRoom[Engine]:
     """Every served model by its one name, none of them loaded. Raises BadInput."""
     room: EngineRoom[Engine] = EngineRoom(own.model_memory_mib * MIB)
     for served in ServedModel.all(own.models):
-        care = Care(
+        care: Care[Engine] = Care(
             idle_seconds=own.idle_unload_seconds,
             estimate=partial(estimated_bytes, served, model_dir(settings, own)),
-            measure=_measured,
+            measure=measured,
         )
         room.add(served.model, _maker(served, settings, own), care)
     return room
@@ -46,7 +47,7 @@ def offers(
     found = []
     for served in ServedModel.all(own.models):
         source, reason = _source(served, settings, own)
-        status = _status(room.slots[served.model], jobs[served.model], source)
+        status = status_of(room.slots[served.model], jobs[served.model], source)
         found.append(Offer(CAPABILITY, LOCAL, served.model, not reason, reason, status))
     return found
 
@@ -84,13 +85,3 @@ def _maker(served: ServedModel, settings: Settings, own: SummarizeSettings) -> C
         return HostedEngine(served.engine, engine_settings)
 
     return make
-
-
-def _measured(engine: Engine) -> int | None:
-    return engine.memory_bytes() if isinstance(engine, HostedEngine) else None
-
-
-def _status(slot: EngineSlot[Engine], jobs: int, source: str) -> ModelStatus:
-    now = slot.status
-    copies = int(now.state == EngineState.loaded)
-    return ModelStatus(now.state, now.pinned, copies, now.memory_bytes, jobs, now.last_used, source)

@@ -24,7 +24,7 @@ from stentor_summarize.documents.wire import Form
 from stentor_summarize.engines import Length, Unit, Wanted
 from stentor_summarize.errors import NothingToSummarize, TextTooLong
 from stentor_summarize.inputs import InputRepository
-from stentor_summarize.providers import choose_model, choose_provider
+from stentor_summarize.providers import PROVIDERS, choose_model
 from stentor_summarize.settings import SummarizeSettings
 from stentor_summarize.sources import Source, SourceKind, name_in
 from stentor_summarize.summary import Summary
@@ -159,7 +159,7 @@ async def forget(runtime: Runtime, caller: Caller, job_id: str) -> None:
 
 def _chosen(settings: SummarizeSettings, asked: Asked) -> tuple[str, str]:
     """Provider and model."""
-    return choose_provider(asked.provider, settings.provider_aliases), choose_model(
+    return PROVIDERS.choose(asked.provider, settings.provider_aliases), choose_model(
         asked.model, settings.models
     )
 

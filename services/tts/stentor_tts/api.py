@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -12,9 +12,10 @@ from stentor_common.errors import Conflict
 from stentor_common.forms import checked, read_fields
 from stentor_common.jobs.api import events
 from stentor_common.jobs.cancel import cancel
+from stentor_common.jobs.listing import PagingDep, own_jobs
 from stentor_common.jobs.prefer import wait_preference
 from stentor_common.jobs.repository import JobRepository
-from stentor_common.jobs.table import Job, JobState
+from stentor_common.jobs.table import Job
 from stentor_common.jobs.watch import wait_finished
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_base, resource_of
 from stentor_common.runtime import Runtime
@@ -116,22 +117,15 @@ async def list_speeches(
     request: Request,
     runtime: RuntimeDep,
     caller: ReaderDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: str | None = None,
-    status: JobState | None = None,
+    paging: PagingDep,
 ) -> SpeechList:
     """Your speeches, newest first. Needs a token: without one a job's id is the only key to it."""
-    caller.need_user()
-    async with runtime.db.reading() as session:
-        jobs = JobRepository(session)
-        last = await jobs.get(after, caller, kind=KIND) if after else None
-        found = await jobs.listed(caller, KIND, limit=limit + 1, after=last, state=status)
-    page, more = found[:limit], len(found) > limit
+    page = await own_jobs(runtime, caller, KIND, paging)
     return SpeechList(
         object="list",
-        data=[speech_view(job, None, public_base(request), None) for job in page],
-        has_more=more,
-        next_after=page[-1].id if more else None,
+        data=[speech_view(job, None, public_base(request), None) for job in page.jobs],
+        has_more=page.has_more,
+        next_after=page.next_after,
     )
 
 

@@ -1,10 +1,10 @@
 """Who may be asked to speak: voices and models here, vendors outside, under the names clients use."""
 
 import re
-from collections.abc import Mapping
 
-from stentor_common.catalog import Offer, UnknownModel
+from stentor_common.catalog import UnknownModel
 from stentor_common.errors import BadInput
+from stentor_common.vendors import Providers
 from stentor_tts.voices import Voice, VoiceCatalog
 
 CAPABILITY = "text-to-speech"
@@ -19,22 +19,7 @@ STAND_INS = frozenset({"tts-1", "tts-1-1106", "tts-1-hd", "tts-1-hd-1106", "gpt-
 move here by a change of their URL."""
 
 
-class UnknownProvider(BadInput):
-    code = "unknown_provider"
-
-    def __init__(self, name: str) -> None:
-        known = ", ".join((LOCAL, *VENDORS))
-        super().__init__(f"there is no provider {name[:64]!r}; known are {known}", param="provider")
-
-
-class ProviderNotConfigured(BadInput):
-    code = "provider_not_configured"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"the provider {name!r} needs credentials that this installation does not have; use {LOCAL!r}",
-            param="provider",
-        )
+PROVIDERS = Providers(CAPABILITY, LOCAL, VENDORS)
 
 
 class VoiceOfOtherModel(BadInput):
@@ -45,15 +30,6 @@ class VoiceOfOtherModel(BadInput):
             f"voice {voice.id!r} belongs to {model_of(voice)}; {model} has {', '.join(fitting)}",
             param="voice",
         )
-
-
-def choose_provider(name: str | None, aliases: Mapping[str, str]) -> str:
-    """The provider that does the work. Raises UnknownProvider, ProviderNotConfigured."""
-    asked = (name or LOCAL).strip().lower()
-    found = aliases.get(asked, asked)
-    if found == LOCAL:
-        return found
-    raise ProviderNotConfigured(asked) if found in VENDORS else UnknownProvider(asked)
 
 
 def model_of(voice: Voice) -> str:
@@ -106,14 +82,3 @@ def is_exact(catalog: VoiceCatalog, name: str) -> bool:
     """Whether it is the name of one voice here, and not one that stands for any."""
     asked = name.strip().casefold()
     return any(asked in (each.casefold() for each in (voice.id, *voice.aliases)) for voice in catalog)
-
-
-def vendor_offers(aliases: Mapping[str, str]) -> list[Offer]:
-    """What is told about outside providers: who answers in their place, or that nobody does."""
-    return [_vendor_offer(name, aliases.get(name)) for name in VENDORS]
-
-
-def _vendor_offer(name: str, alias: str | None) -> Offer:
-    if alias:
-        return Offer(CAPABILITY, name, "", True, f"answered by {alias}")
-    return Offer(CAPABILITY, name, "", False, "needs credentials that this installation does not have")

@@ -10,7 +10,7 @@ from stentor_tts import api, callbacks, desk, voice_api
 from stentor_tts.contracts import aiml, slashml
 from stentor_tts.contracts.openai import api as openai
 from stentor_tts.jobs import SpeakHandler
-from stentor_tts.providers import choose_model, queue_of, vendor_offers
+from stentor_tts.providers import PROVIDERS, choose_model, queue_of
 from stentor_tts.serving import batchers, offers, open_room
 from stentor_tts.settings import TtsSettings
 from stentor_tts.sounds import sweep_of
@@ -58,7 +58,7 @@ def build_service(settings: Settings, tts: TtsSettings) -> Service:
         sweeps=[sweep_of(tts)],
         offers=lambda: [
             *offers(settings, tts, catalog, room, speaker.batchers),
-            *vendor_offers(tts.provider_aliases),
+            *PROVIDERS.offers(tts.provider_aliases),
         ],
         model_name=lambda name: choose_model(name, catalog),
         engines=room,

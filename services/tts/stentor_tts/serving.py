@@ -7,9 +7,10 @@ from pathlib import Path
 
 from stentor_common.adapters import missing
 from stentor_common.batching import Batcher, BatchLimits
-from stentor_common.catalog import ModelStatus, Offer
-from stentor_common.engine_room import MIB, EngineRoom
-from stentor_common.engines import Care, EngineSlot, EngineState
+from stentor_common.catalog import Offer
+from stentor_common.engine_room import MIB, EngineRoom, status_of
+from stentor_common.engines import Care
+from stentor_common.hosting import measured
 from stentor_common.settings import Settings
 from stentor_tts.engines import ENGINES, IN_PROCESS, Engine, EngineSettings, make_engine
 from stentor_tts.engines.hosted import HostedEngine
@@ -32,10 +33,10 @@ def open_room(settings: Settings, tts: TtsSettings, catalog: VoiceCatalog) -> En
     """The model of every voice, none of them loaded."""
     room: EngineRoom[Engine] = EngineRoom(tts.model_memory_mib * MIB)
     for name, voice in _by_model(catalog).items():
-        care = Care(
+        care: Care[Engine] = Care(
             idle_seconds=tts.idle_unload_seconds,
             estimate=partial(estimated_bytes, voice, model_dir(settings, tts)),
-            measure=_measured,
+            measure=measured,
         )
         room.add(name, _maker(voice, settings, tts), care)
     return room
@@ -62,7 +63,7 @@ def offers(
     found = []
     for name, voice in _by_model(catalog).items():
         source, reason = _found(voice, settings, tts)
-        status = _status(room.slots[name], speaking[name].jobs, source)
+        status = status_of(room.slots[name], speaking[name].jobs, source)
         found.append(Offer(CAPABILITY, LOCAL, name, not reason, reason, status))
     return found
 
@@ -111,13 +112,3 @@ def _maker(voice: Voice, settings: Settings, tts: TtsSettings) -> Callable[[], E
         return make_engine(voice.engine, engine_settings)
 
     return make
-
-
-def _measured(engine: Engine) -> int | None:
-    return engine.memory_bytes() if isinstance(engine, HostedEngine) else None
-
-
-def _status(slot: EngineSlot[Engine], jobs: int, source: str) -> ModelStatus:
-    now = slot.status
-    copies = int(now.state == EngineState.loaded)
-    return ModelStatus(now.state, now.pinned, copies, now.memory_bytes, jobs, now.last_used, source)

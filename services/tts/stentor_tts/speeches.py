@@ -20,7 +20,7 @@ from stentor_common.webhooks import Callback
 from stentor_tts import sounds
 from stentor_tts.errors import TextTooLong
 from stentor_tts.formats import choose
-from stentor_tts.providers import choose_provider, choose_voice, model_of, queue_of
+from stentor_tts.providers import PROVIDERS, choose_voice, model_of, queue_of
 from stentor_tts.script import Markup, Pause, Script, Sentence, script_of
 from stentor_tts.settings import TtsSettings
 from stentor_tts.sounds import CacheKeys, Facts
@@ -129,7 +129,7 @@ class Repertoire:
         Raises UnknownProvider, ProviderNotConfigured, UnknownVoice, UnknownModel, LanguageNotSpoken,
         VoiceOfOtherModel, UnknownFormat, UnknownSampleRate.
         """
-        choose_provider(wish.provider, self.settings.provider_aliases)
+        PROVIDERS.choose(wish.provider, self.settings.provider_aliases)
         voice = choose_voice(self.catalog, wish.voice, wish.model, wish.language)
         form, sample_rate = choose(wish.format, wish.sample_rate, near=voice.sample_rate)
         manner = Manner(
@@ -158,7 +158,7 @@ async def create(
             own = await receive(runtime, caller, "text.txt", in_pieces(asked.text.encode()))
         speech = Speech(
             manner=manner,
-            provider=choose_provider(asked.wish.provider, repertoire.settings.provider_aliases),
+            provider=PROVIDERS.choose(asked.wish.provider, repertoire.settings.provider_aliases),
             model=model_of(voice),
             text=None if own else asked.text,
             upload_id=str(own.id) if own else asked.upload_id,

@@ -257,7 +257,10 @@ def _failure(body: bytes) -> AppError:
         return BadInput(message)
     if code == "not_ready":
         return ModelLost(message)
-    return ModelFailed(message, kind=str(told.get("kind"))[:200], details=str(told.get("details"))[:20_000])
+    kind = str(told.get("kind"))[:200]
+    # Some say nothing but what was missing: KeyError, StopIteration.
+    said = message if message.startswith(kind) else f"{kind}: {message}"
+    return ModelFailed(said, kind=kind, details=str(told.get("details"))[:20_000])
 
 
 def load_failure(body: bytes) -> LoadFailed:
