@@ -151,6 +151,7 @@ async def test_another_answer_than_the_expected_one_is_a_failure_unless_it_is_al
     ("fields", "code", "status", "said"),
     [
         ({"requirements": "unknown-library"}, TELLING, "build_failed", "unknown-library"),
+        ({"requirements": '["unknown-library"]'}, TELLING, "build_failed", "unknown-library"),
         ({}, RAISING, "load_failed", "no weights"),
         (
             {"examples": "[1]"},

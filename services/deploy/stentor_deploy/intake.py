@@ -173,7 +173,8 @@ def tuning_of(fields: Scale) -> Tuning:
 
 
 def _field(name: str, text: str) -> Any:
-    if name not in JSON_FIELDS:
+    # Requirements may be lines too, and none of these begins like a list.
+    if name not in JSON_FIELDS and not (name == "requirements" and text.lstrip().startswith("[")):
         return text
     try:
         return json.loads(text)
