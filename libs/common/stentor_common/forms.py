@@ -16,12 +16,24 @@ from stentor_common.multipart import FIELD_BYTES, parts
 MOST_FIELDS = 10_000
 """A body of more fields than this is made to fill the memory."""
 
+TOO_LARGE = "the request body is larger than {} bytes, the limit here"
+
 M = TypeVar("M", bound=BaseModel)
 
 
 def content_kind(request: Request) -> str:
     """The media type of the body without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, max_bytes: int, refusal: str = TOO_LARGE) -> bytes:
+    """All of a body that is read as a stream. Raises TooLarge, in the words given, `{}` for the number."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLarge(refusal.format(max_bytes))
+    return bytes(body)
 
 
 async def read_fields(request: Request, max_bytes: int | None = None) -> Mapping[str, Any]:
@@ -35,7 +47,7 @@ async def read_fields(request: Request, max_bytes: int | None = None) -> Mapping
     if max_bytes is None:
         return _fields_in(await request.body(), kind)
     # A long one takes long enough to keep others waiting.
-    return await asyncio.to_thread(_fields_in, await _bounded(request, max_bytes), kind)
+    return await asyncio.to_thread(_fields_in, await read_body(request, max_bytes), kind)
 
 
 def _fields_in(body: bytes, kind: str) -> Mapping[str, Any]:
@@ -49,7 +61,7 @@ def _fields_in(body: bytes, kind: str) -> Mapping[str, Any]:
 
 async def read_large_json(request: Request, max_bytes: int) -> Mapping[str, Any]:
     """The object of a body that may hold a file, written as text. Raises BadInput, TooLarge."""
-    body = await _bounded(request, max_bytes)
+    body = await read_body(request, max_bytes)
     # Long enough to keep others waiting.
     return await asyncio.to_thread(_json_object, body)
 
@@ -72,18 +84,9 @@ async def _sent(request: Request, max_bytes: int | None) -> list[tuple[str, str]
         text = await part.text(max_bytes or FIELD_BYTES)
         total += len(text)
         if max_bytes and total > max_bytes:
-            raise TooLarge(f"the request body is larger than {max_bytes} bytes, the limit here")
+            raise TooLarge(TOO_LARGE.format(max_bytes))
         found.append((part.name, text))
     return found
-
-
-async def _bounded(request: Request, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise TooLarge(f"the request body is larger than {max_bytes} bytes, the limit here")
-    return bytes(body)
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic_core import from_json
 
 from stentor_common.auth import Caller
-from stentor_common.errors import AppError, BadInput, TooLarge
+from stentor_common.errors import AppError, BadInput
 from stentor_common.forms import content_kind
 from stentor_common.jobs.answer import completed
 from stentor_common.jobs.cancel import cancel
@@ -25,24 +24,18 @@ from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_bas
 from stentor_common.runtime import Runtime
 from stentor_common.webhooks import Callback
 from stentor_deploy import predictions
-from stentor_deploy.api.shown import DeploySettingsDep, GatewayDep
+from stentor_deploy.api.shown import GatewayDep, InputDep
 from stentor_deploy.predictions import KIND, NewPrediction, answer_of, as_json
 from stentor_deploy.running import Payload, PayloadKind
 from stentor_deploy.schemas import PredictionView
+from stentor_deploy.serving.bodies import headers_of, media_type_of, parsed_json
 from stentor_deploy.serving.gateway import Asked, Gateway
 from stentor_deploy.views import prediction_view
 
 router = APIRouter(prefix="/v1", tags=["predictions"])
 raw_router = APIRouter(prefix="/v1", tags=["predictions"])
 
-MEDIA_TYPES = {
-    PayloadKind.json: "application/json",
-    PayloadKind.text: "text/plain; charset=utf-8",
-    PayloadKind.bytes: "application/octet-stream",
-}
 EVENT_STREAM = "text/event-stream"
-REVISION_HEADER = "x-stentor-revision"
-WARNINGS_HEADER = "x-model-warnings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +50,12 @@ class Call:
 
 async def get_call(
     request: Request,
-    settings: DeploySettingsDep,
+    body: InputDep,
     revision: Annotated[str | None, Query(max_length=64)] = None,
     seconds: Annotated[float | None, Query(gt=0)] = None,
     webhook_url: Annotated[str | None, Query(max_length=2048)] = None,
 ) -> Call:
     """Raises TooLarge, BadInput."""
-    body = await _body(request, settings.max_body_bytes)
     return Call(_payload(body, content_kind(request)), revision, seconds, webhook_url)
 
 
@@ -220,10 +212,7 @@ async def _view(runtime: Runtime, job: Job) -> PredictionView:
 
 
 def _given(payload: Payload, number: int) -> Response:
-    headers = {REVISION_HEADER: str(number)}
-    if payload.warnings:
-        headers[WARNINGS_HEADER] = ", ".join(payload.warnings)
-    return Response(payload.body, 200, headers, payload.media_type or MEDIA_TYPES[payload.kind])
+    return Response(payload.body, 200, headers_of(payload, number), media_type_of(payload))
 
 
 async def _streamed(request: Request, parts: AsyncGenerator[Payload, None]) -> Response:
@@ -258,10 +247,7 @@ def _line(part: Payload) -> str:
 def _payload(body: bytes, kind: str) -> Payload:
     """Raises BadInput."""
     if kind in ("", "application/json") or kind.endswith("+json"):
-        try:
-            from_json(body)
-        except ValueError as error:
-            raise BadInput(f"the request body is not valid JSON: {error}") from None
+        parsed_json(body)
         return Payload(body)
     if kind.startswith("text/"):
         return Payload(_text(body), PayloadKind.text, kind)
@@ -274,12 +260,3 @@ def _text(body: bytes) -> bytes:
     except UnicodeDecodeError:
         raise BadInput("the text is not UTF-8") from None
     return body
-
-
-async def _body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise TooLarge(f"the input is larger than {most} bytes, the limit of this installation")
-    return bytes(body)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from stentor_common.auth import Caller
+from stentor_common.forms import read_body
 from stentor_common.jobs.prefer import wait_preference
 from stentor_common.jobs.watch import wait_finished
 from stentor_common.requests import ReaderDep, RuntimeDep, WriterDep, public_base, resource_of, settings_of
@@ -27,10 +28,17 @@ FilesDep = Annotated[PackageFiles, Depends(resource_of(PackageFiles))]
 DeploySettingsDep = Annotated[DeploySettings, Depends(settings_of(DeploySettings))]
 
 
+async def get_input(request: Request, settings: DeploySettingsDep) -> bytes:
+    """The body of a call to a model, whatever it is. Raises TooLarge."""
+    refusal = "the input is larger than {} bytes, the limit of this installation"
+    return await read_body(request, settings.max_body_bytes, refusal)
+
+
 async def get_intake(runtime: RuntimeDep, settings: DeploySettingsDep) -> Intake:
     return Intake(runtime, settings)
 
 
+InputDep = Annotated[bytes, Depends(get_input)]
 IntakeDep = Annotated[Intake, Depends(get_intake)]
 
 

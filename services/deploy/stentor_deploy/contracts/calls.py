@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,38 +12,25 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
-from pydantic_core import from_json
 from starlette.types import Receive, Scope, Send
 
 from stentor_common.auth import Caller
-from stentor_common.errors import BadInput, TooLarge
+from stentor_common.errors import BadInput
 from stentor_common.requests import RuntimeDep, WriterDep
 from stentor_common.runtime import Runtime
-from stentor_deploy.api.shown import DeploySettingsDep, GatewayDep
+from stentor_deploy.api.shown import GatewayDep, InputDep
 from stentor_deploy.errors import ModelFailed
 from stentor_deploy.running import Payload, PayloadKind
+from stentor_deploy.serving.bodies import REVISION, parsed_json, warnings_of
 from stentor_deploy.serving.calls import Predicted
 from stentor_deploy.serving.gateway import Gateway
 
 LARGE_BYTES = 256 * 1024
 """Reading a larger body takes long enough to keep others waiting."""
 
-HEADER_TEXT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,199}")
 BINARY = "application/octet-stream"
 STARTING = frozenset({"queued", "building", "loading"})
 """States of a deployment in which it is only a matter of time until it can be called."""
-
-
-async def get_input(request: Request, settings: DeploySettingsDep) -> bytes:
-    """The body of a call, whatever it is. Raises TooLarge."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > settings.max_body_bytes:
-            raise TooLarge(
-                f"the input is larger than {settings.max_body_bytes} bytes, the limit of this installation"
-            )
-    return bytes(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +56,7 @@ async def get_call(
     gateway: GatewayDep,
     caller: WriterDep,
     # The last, so that nothing is read from somebody who may not call.
-    body: Annotated[bytes, Depends(get_input)],
+    body: InputDep,
 ) -> Call:
     return Call(request, runtime, gateway, caller, body)
 
@@ -80,7 +66,7 @@ CallDep = Annotated[Call, Depends(get_call)]
 
 async def parsed(body: bytes) -> Any:
     """The value that JSON text holds. Raises BadInput."""
-    return _parsed(body) if len(body) <= LARGE_BYTES else await asyncio.to_thread(_parsed, body)
+    return parsed_json(body) if len(body) <= LARGE_BYTES else await asyncio.to_thread(parsed_json, body)
 
 
 async def parsed_object(body: bytes) -> Mapping[str, Any]:
@@ -125,11 +111,9 @@ def respond_json(body: bytes, predicted: Predicted) -> Response:
 
 
 def headers_of(predicted: Predicted) -> dict[str, str]:
-    """What is said beside any answer. Its warnings come from the model's process, and are told only where a
-    header can hold them; and no answer of a model is to be run as if it came from here."""
-    headers = {"X-Stentor-Revision": str(predicted.number), "X-Content-Type-Options": "nosniff"}
-    told = ", ".join(each for each in predicted.payload.warnings if HEADER_TEXT.fullmatch(each))
-    return headers | ({"X-Model-Warnings": told} if told else {})
+    """What is said beside any answer; and no answer of a model is to be run as if it came from here."""
+    headers = {REVISION: str(predicted.number), "x-content-type-options": "nosniff"}
+    return headers | warnings_of(predicted.payload)
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -172,10 +156,3 @@ class Chunks(StreamingResponse):
             yield first
         async for part in self._rest:
             yield part
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return from_json(body)
-    except ValueError as error:
-        raise BadInput(f"the request body is not valid JSON: {error}") from None

@@ -7,13 +7,12 @@ that want more of that path (a stream, an answer later) are left to it.
 import re
 from functools import partial
 
-from pydantic_core import from_json
 from starlette.types import Scope
 
 from stentor_common.auth import Scope as Right
-from stentor_common.errors import BadInput
 from stentor_common.front import Answer, Headers, Visit
-from stentor_deploy.running import Payload, PayloadKind
+from stentor_deploy.running import Payload
+from stentor_deploy.serving.bodies import headers_of, media_type_of, parsed_json
 from stentor_deploy.serving.calls import Asked
 from stentor_deploy.serving.gateway import Gateway
 
@@ -24,16 +23,6 @@ PLAIN = {b"content-type": (b"application/json", b""), b"accept": (b"*/*", b"appl
 
 WANT_MORE = frozenset({b"prefer", b"idempotency-key", b"expect"})
 """Headers of calls that are not."""
-
-MEDIA_TYPES = {
-    PayloadKind.json: b"application/json",
-    PayloadKind.text: b"text/plain; charset=utf-8",
-    PayloadKind.bytes: b"application/octet-stream",
-}
-MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,80}")
-WARNING = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,199}")
-HARMLESS = [(b"content-security-policy", b"sandbox"), (b"x-content-type-options", b"nosniff")]
-"""No model can have a browser run something as if it came from here."""
 
 
 class PredictFront:
@@ -57,25 +46,9 @@ class PredictFront:
         caller = await visit.caller()
         caller.need(Right.jobs_write)
         body = await visit.body(self._max_body_bytes)
-        try:
-            from_json(body)
-        except ValueError as error:
-            raise BadInput(f"the request body is not valid JSON: {error}") from None
+        parsed_json(body)
         asked = Asked(name, Payload(body), revision=revision, request_id=visit.request_id)
         predicted = await self._gateway.predict(caller, asked)
-        headers = [(b"x-stentor-revision", b"%d" % predicted.number), *_headers(predicted.payload)]
-        return predicted.payload.body, headers
-
-
-def _headers(payload: Payload) -> Headers:
-    """What is said of an answer beside it. Models say part of that, so nothing is believed."""
-    if payload.kind is PayloadKind.json:
-        headers: Headers = [(b"content-type", MEDIA_TYPES[payload.kind])]
-    else:
-        said = payload.media_type or ""
-        media_type = said.encode() if MEDIA_TYPE.fullmatch(said) else MEDIA_TYPES[payload.kind]
-        headers = [(b"content-type", media_type), *HARMLESS]
-    if payload.warnings:
-        told = ", ".join(each for each in payload.warnings if WARNING.fullmatch(each))
-        headers.append((b"x-model-warnings", told.encode()))
-    return headers
+        answer = predicted.payload
+        said = {"content-type": media_type_of(answer), **headers_of(answer, predicted.number)}
+        return answer.body, [(name.encode(), value.encode()) for name, value in said.items()]
