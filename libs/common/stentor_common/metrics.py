@@ -1,6 +1,7 @@
 """What Prometheus is told: requests, jobs, waiting, running, sound."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
@@ -34,99 +35,63 @@ class Metrics:
 def open_metrics() -> Metrics:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
+    counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+    spread = partial(Histogram, registry=registry)
+    requests, seconds, seconds_of_all = _of_http(registry)
     return Metrics(
         registry=registry,
-        http_requests=_http_requests(registry),
-        http_seconds=_http_seconds(registry),
-        http_seconds_of_all=_http_seconds_of_all(registry),
-        jobs_created=Counter("stentor_jobs_created", "Jobs accepted.", ["kind"], registry=registry),
-        jobs_finished=Counter(
-            "stentor_jobs_finished", "Jobs that ended, by outcome.", ["kind", "state"], registry=registry
-        ),
-        jobs_running=Gauge(
-            "stentor_jobs_running", "Jobs that this process runs now.", ["kind"], registry=registry
-        ),
-        jobs_active=Gauge(
+        http_requests=requests,
+        http_seconds=seconds,
+        http_seconds_of_all=seconds_of_all,
+        jobs_created=counter("stentor_jobs_created", "Jobs accepted.", ["kind"]),
+        jobs_finished=counter("stentor_jobs_finished", "Jobs that ended, by outcome.", ["kind", "state"]),
+        jobs_running=gauge("stentor_jobs_running", "Jobs that this process runs now.", ["kind"]),
+        jobs_active=gauge(
             "stentor_jobs_active",
             "Jobs in the database that wait or run, as last seen by the process that sweeps.",
             ["queue", "state"],
-            registry=registry,
         ),
-        queue_wait=Histogram(
+        queue_wait=spread(
             "stentor_job_queue_wait_seconds",
             "From accepting a job to its first run.",
             ["kind"],
-            registry=registry,
             buckets=SECONDS,
         ),
-        run_time=Histogram(
-            "stentor_job_run_seconds", "One run of a job.", ["kind"], registry=registry, buckets=SECONDS
+        run_time=spread("stentor_job_run_seconds", "One run of a job.", ["kind"], buckets=SECONDS),
+        media_seconds=counter(
+            "stentor_media_seconds", "Seconds of sound understood or made.", ["kind", "model"]
         ),
-        media_seconds=Counter(
-            "stentor_media_seconds",
-            "Seconds of sound understood or made.",
+        real_time_factor=spread(
+            "stentor_real_time_factor",
+            "Seconds of work for a second of sound.",
             ["kind", "model"],
-            registry=registry,
+            buckets=FACTORS,
         ),
-        real_time_factor=_real_time_factor(registry),
-        webhooks=Counter(
+        webhooks=counter(
             "stentor_webhook_attempts",
             "Attempts to deliver a webhook, by its state afterwards: pending will be tried again.",
             ["style", "state"],
-            registry=registry,
         ),
-        batch_pieces=_batch_pieces(registry),
-        pieces_waiting=_pieces_waiting(registry),
+        batch_pieces=spread(
+            "stentor_batch_pieces", "Pieces of sound that a model heard at once.", ["model"], buckets=BATCHES
+        ),
+        pieces_waiting=gauge(
+            "stentor_pieces_waiting",
+            "Pieces of sound that wait for their turn at a model of this process.",
+            ["model"],
+        ),
     )
 
 
-def _http_requests(registry: CollectorRegistry) -> Counter:
-    return Counter("http_requests", "Requests.", ["method", "status", "handler"], registry=registry)
-
-
-def _http_seconds(registry: CollectorRegistry) -> Histogram:
-    return Histogram(
-        "http_request_duration_seconds",
-        "From a request to the end of its answer.",
-        ["method", "handler"],
-        registry=registry,
-        buckets=COARSE,
-    )
-
-
-def _http_seconds_of_all(registry: CollectorRegistry) -> Histogram:
-    return Histogram(
-        "http_request_duration_highr_seconds",
-        "The same, of all requests together.",
-        registry=registry,
-        buckets=FINE,
-    )
-
-
-def _real_time_factor(registry: CollectorRegistry) -> Histogram:
-    return Histogram(
-        "stentor_real_time_factor",
-        "Seconds of work for a second of sound.",
-        ["kind", "model"],
-        registry=registry,
-        buckets=FACTORS,
-    )
-
-
-def _batch_pieces(registry: CollectorRegistry) -> Histogram:
-    return Histogram(
-        "stentor_batch_pieces",
-        "Pieces of sound that a model heard at once.",
-        ["model"],
-        registry=registry,
-        buckets=BATCHES,
-    )
-
-
-def _pieces_waiting(registry: CollectorRegistry) -> Gauge:
-    return Gauge(
-        "stentor_pieces_waiting",
-        "Pieces of sound that wait for their turn at a model of this process.",
-        ["model"],
-        registry=registry,
+def _of_http(registry: CollectorRegistry) -> tuple[Counter, Histogram, Histogram]:
+    spread = partial(Histogram, registry=registry)
+    return (
+        Counter("http_requests", "Requests.", ["method", "status", "handler"], registry=registry),
+        spread(
+            "http_request_duration_seconds",
+            "From a request to the end of its answer.",
+            ["method", "handler"],
+            buckets=COARSE,
+        ),
+        spread("http_request_duration_highr_seconds", "The same, of all requests together.", buckets=FINE),
     )
