@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shelves(folder: Path, most_bytes: int = 1000) -> Shelves:
-    return Shelves(folder / "models", download=False, most_bytes=most_bytes)
+    return Shelves(folder, download=False, most_bytes=most_bytes)
 
 
 def weights(folder: Path) -> None:

@@ -153,7 +153,7 @@ class Build:
     def _shelves(self) -> Shelves:
         settings = self._shop.settings
         folder = settings.model_dir or self._runtime.settings.data_dir
-        return Shelves(folder / "models", settings.model_hub, settings.max_unpacked_bytes)
+        return Shelves(folder, settings.model_hub, settings.max_unpacked_bytes)
 
     async def _fetch(self, package: Package, into: Path, rules: Rules) -> None:
         """Files that the package names by their address."""

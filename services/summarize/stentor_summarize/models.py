@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stentor_common.shelf import ModelHere, ModelShelf, PackagedModel, ShelfKind, hub_cache_folder
+from stentor_common.transformers_files import WEIGHTS
 
 MINILM = "all-minilm-l6-v2"
 """Tells how alike sentences are: what the extractive engine uses unless told otherwise."""
@@ -45,12 +46,10 @@ def _gguf(weights: str) -> ShelfKind:
     return ShelfKind("an instruct model as a file model.gguf", weights)
 
 
-# One file, several with an index, or torch's older format.
-_FORMATS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _KINDS = {
     "extractive": (_embedding("model.safetensors"),),
-    "transformers": tuple(map(_writing, _FORMATS)),
-    "ctranslate2": tuple(map(_writing, _FORMATS)),
+    "transformers": tuple(map(_writing, WEIGHTS)),
+    "ctranslate2": tuple(map(_writing, WEIGHTS)),
     "llamacpp": (_gguf("model.gguf"),),
 }
 

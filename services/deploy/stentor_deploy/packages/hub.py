@@ -4,6 +4,7 @@ its model needs no network."""
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,14 @@ from typing import Any
 import httpx2
 
 from stentor_common.adapters import Adapter, resolve
-from stentor_common.shelf import NAME, hub_cache_folder
+from stentor_common.shelf import NAME, ModelShelf, ShelfKind, hub_cache_folder
+from stentor_common.transformers_files import WEIGHTS, patterns_for
 from stentor_deploy.errors import BadPackage
 from stentor_deploy.packages import Package
 from stentor_deploy.packages.draft import CONFIG_FILE
 from stentor_deploy.packages.yaml_files import write_yaml
 
-FORMATS = ("*.safetensors", "pytorch_model*.bin")
-"""Of weights, the better one first."""
-BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
-"""What is taken with the weights: no code, and no other formats of them."""
-
+KINDS = tuple(ShelfKind("a model in the format of transformers", weights) for weights in WEIGHTS)
 HUB = {"hub": Adapter("huggingface_hub:HfApi", extra="deploy", library="huggingface_hub")}
 
 
@@ -29,8 +27,8 @@ HUB = {"hub": Adapter("huggingface_hub:HfApi", extra="deploy", library="huggingf
 class Shelves:
     """Where weights are looked for."""
 
-    models: Path
-    """Folders `<owner>/<name>` of an operator."""
+    folder: Path
+    """Holds `models/<owner>/<name>`, which an operator fills."""
     download: bool
     """Whether the hub is asked for what is neither there nor in the hub's cache."""
     most_bytes: int
@@ -56,24 +54,26 @@ async def bring_weights(package: Package, folder: Path, shelves: Shelves) -> Pac
 def _bring(name: str, target: Path, shelves: Shelves) -> None:
     if not NAME.fullmatch(name):
         raise BadPackage(f"{name[:100]!r} is no name of a model; name one like owner/model")
-    found = _here(shelves.models / name) or _cached(name)
+    found = _here(name, shelves)
     if found is None and not shelves.download:
-        raise _absent(name, shelves, "fetching from the model hub is switched off here")
+        raise _absent(name, "fetching from the model hub is switched off here")
     if found is None:
         found = _fetched(name, shelves)
-    _check(name, sum(file.stat().st_size for file in _files(found)), shelves)
+    there = {file.name: file for file in found.iterdir() if file.is_file()}
+    files = [file for each, file in there.items() if _is_wanted(each, patterns_for(there))]
+    _check(name, sum(file.stat().st_size for file in files), shelves)
     target.mkdir(parents=True, exist_ok=True)
-    for file in _files(found):
+    for file in files:
+        # Links of the hub's cache are followed.
         shutil.copyfile(file, target / file.name)
 
 
-def _here(folder: Path) -> Path | None:
-    return folder if (folder / "config.json").is_file() and _files(folder, FORMATS) else None
-
-
-def _cached(name: str) -> Path | None:
-    snapshots = hub_cache_folder(os.environ) / f"models--{name.replace('/', '--')}" / "snapshots"
-    return next((found for each in snapshots.glob("*") if (found := _here(each))), None)
+def _here(name: str, shelves: Shelves) -> Path | None:
+    """The folder or the hub's cache, where the weights are there already."""
+    cache = hub_cache_folder(os.environ)
+    places = (ModelShelf(kind, shelves.folder, cache) for kind in KINDS)
+    found = next((place.locate(name) for place in places if place.has(name)), None)
+    return found if found and (found / "config.json").is_file() else None
 
 
 def _fetched(name: str, shelves: Shelves) -> Path:
@@ -82,14 +82,13 @@ def _fetched(name: str, shelves: Shelves) -> Path:
         files = {
             each.rfilename: each.size or 0 for each in hub.model_info(name, files_metadata=True).siblings
         }
-        safe = any(file.endswith(".safetensors") for file in files)
-        wanted = [*BESIDE, FORMATS[0] if safe else FORMATS[1]]
-        taken = (size for file, size in files.items() if any(Path(file).match(each) for each in wanted))
+        wanted = patterns_for(files)
+        taken = (size for file, size in files.items() if _is_wanted(file, wanted))
         _check(name, sum(taken), shelves)
-        return Path(hub.snapshot_download(name, allow_patterns=wanted))
+        return Path(hub.snapshot_download(name, allow_patterns=list(wanted)))
     except (OSError, ValueError, httpx2.HTTPError) as error:
         why = "the model hub did not give it; check the name and the network"
-        raise _absent(name, shelves, why) from error
+        raise _absent(name, why) from error
 
 
 def _check(name: str, size: int, shelves: Shelves) -> None:
@@ -99,23 +98,14 @@ def _check(name: str, size: int, shelves: Shelves) -> None:
         )
 
 
-def _absent(name: str, shelves: Shelves, why: str) -> BadPackage:
+def _absent(name: str, why: str) -> BadPackage:
     return BadPackage(
         f"the package holds no weights, only the name {name!r}, and {why}. Save the weights into data/model "
         "(pipeline.save_pretrained), or ask the operator to put them into the data folder, as "
-        f"{shelves.models.name}/{name}",
+        f"models/{name}",
         param="model_metadata.transformer_config.model",
     )
 
 
-def _files(folder: Path, patterns: tuple[str, ...] = (*FORMATS, *BESIDE)) -> list[Path]:
-    """Those wanted, links of the hub's cache followed."""
-    safe = any(folder.glob(FORMATS[0]))
-    unwanted = FORMATS[1] if safe else ""
-    return [
-        file
-        for pattern in patterns
-        if pattern != unwanted
-        for file in sorted(folder.glob(pattern))
-        if file.is_file()
-    ]
+def _is_wanted(file: str, patterns: Sequence[str]) -> bool:
+    return any(Path(file).match(each) for each in patterns)

@@ -5,11 +5,9 @@ from pathlib import Path
 from huggingface_hub import list_repo_files, snapshot_download
 
 from stentor_common.shelf import ModelNotFound
+from stentor_common.transformers_files import patterns_for
 from stentor_summarize.engines import EngineSettings
 from stentor_summarize.models import shelves
-
-_BESIDE = ("*.json", "*.txt", "*.model", "*.jinja")
-"""What is fetched with the weights: no code, and no other formats of the same weights."""
 
 
 def folder_of(engine: str, settings: EngineSettings) -> Path:
@@ -34,7 +32,4 @@ def folder_of(engine: str, settings: EngineSettings) -> Path:
 
 
 def _downloaded(hub_name: str) -> Path:
-    # Some models are kept in torch's older format only.
-    safe = any(name.endswith(".safetensors") for name in list_repo_files(hub_name))
-    weights = "*.safetensors" if safe else "pytorch_model*.bin"
-    return Path(snapshot_download(hub_name, allow_patterns=[*_BESIDE, weights]))
+    return Path(snapshot_download(hub_name, allow_patterns=list(patterns_for(list_repo_files(hub_name)))))
