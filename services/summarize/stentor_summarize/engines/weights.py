@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import list_repo_files, snapshot_download
 
 from stentor_common.shelf import ModelNotFound
@@ -22,7 +23,7 @@ def folder_of(engine: str, settings: EngineSettings) -> Path:
     def download(hub_name: str) -> Path:
         try:
             return _downloaded(hub_name)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, httpx2.HTTPError) as error:
             raise ModelNotFound(
                 f"model {hub_name} could not be fetched from the model hub; check the name and the network, "
                 f"or {kind.folder_advice(hub_name)}"
