@@ -30,10 +30,13 @@ async def tried(
         limits=Limits(memory_bytes=2**30, threads=1),
     )
     driver = FunctionDriver({revision: model})
-    tryout = Tryout(driver, most_joined=most_joined, seconds=5)
+    tryout = Tryout(most_joined=most_joined, seconds=5)
     read = Package(format=Format.folder, config={}, **package)
-    trial, _ = await tryout.run(spec, read, no_lines(revision), allow_mismatch=allow_mismatch)
-    assert all(fleet.closed for fleet in driver.fleets)
+    fleet = await driver.fleet(spec, no_lines(revision))
+    try:
+        trial, _ = await tryout.run(fleet, read, allow_mismatch=allow_mismatch)
+    finally:
+        await fleet.close()
     return trial
 
 

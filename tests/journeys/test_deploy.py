@@ -90,11 +90,26 @@ async def test_an_uploaded_package_becomes_a_model_that_answers(
     revision = await ready(client, owner, "doubler")
     assert [each["status"] for each in revision["history"]] == ["queued", "building", "loading", "ready"]
     shown = (await client.get(f"{BASE}/doubler", headers=owner)).json()
-    assert (shown["status"], shown["traffic"]) == ("idle", {"1": 100})
+    assert (shown["status"], shown["traffic"]) == ("ready", {"1": 100})
     answer = await client.post(f"{BASE}/doubler/predict", headers=owner, json=[1, 2])
     assert (answer.status_code, answer.json()) == (200, [2, 4])
     assert answer.headers["x-stentor-revision"] == "1"
-    assert (await client.get(f"{BASE}/doubler", headers=owner)).json()["status"] == "ready"
+
+
+async def test_what_a_model_was_tried_with_answers_its_calls(
+    client: httpx2.AsyncClient, owner: Headers, opened: Opened
+) -> None:
+    """It is not loaded again for the first of them."""
+    driver: Any = opened.driver
+    await deploy(client, owner)
+    await ready(client, owner, "doubler")
+    assert (await client.post(f"{BASE}/doubler/predict", headers=owner, json=[1])).json() == [2]
+    (fleet,) = driver.fleets
+    assert not fleet.closed
+    # A revision that gets no calls is not kept awake.
+    await deploy(client, owner, path=f"{BASE}/doubler/revisions", promote="false")
+    await ready(client, owner, "doubler", 2)
+    assert [each.closed for each in driver.fleets] == [False, True]
 
 
 async def test_weights_and_what_belongs_beside_them_come_as_files(

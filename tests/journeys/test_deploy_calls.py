@@ -75,7 +75,7 @@ async def model(client: httpx2.AsyncClient, owner: Headers, code: str) -> httpx2
     client.headers.update(owner)
     files, patient = {"archive": ("model.tgz", package(code))}, {"Prefer": "wait=30"}
     made = await client.post("/v1/deployments", files=files, headers=patient)
-    assert (made.status_code, made.json()["status"]) == (202, "idle")
+    assert (made.status_code, made.json()["status"]) == (202, "ready")
     assert made.headers["preference-applied"] == "wait=30"
     return client
 

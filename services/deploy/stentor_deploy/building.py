@@ -33,7 +33,10 @@ from stentor_deploy.place import Place
 from stentor_deploy.repository import DeploymentRepository, RevisionRepository
 from stentor_deploy.routes_cache import DEPLOYMENTS_CHANGED, RoutesCache
 from stentor_deploy.run_specs import RunSpecs
+from stentor_deploy.running import Fleet
 from stentor_deploy.secrets import SecretRepository
+from stentor_deploy.serving.gateway import Gateway
+from stentor_deploy.serving.tried import Redirected, TriedFleet
 from stentor_deploy.settings import DeploySettings
 from stentor_deploy.sources import Source, SourceKind
 from stentor_deploy.states import RevisionState
@@ -54,6 +57,7 @@ class Workshop:
     specs: RunSpecs
     logs: LogBook
     routes: RoutesCache
+    gateway: Gateway
 
 
 class Build:
@@ -80,8 +84,10 @@ class Build:
             await self._move(RevisionState.needs_secrets, code=SECRETS_MISSING, message=message)
             return RevisionState.needs_secrets
         await self._move(RevisionState.loading)
-        trial = await self._tried(package, environment, secrets)
-        await self._finish(package, trial)
+        tried = await self._fleet(environment, secrets)
+        async with self._shop.gateway.trying(self._revision.deployment_id, self._revision.id, tried):
+            trial = await self._trial(tried.fleet, package, environment)
+            await self._finish(package, trial)
         return RevisionState.ready
 
     async def _package(self) -> Package:
@@ -211,24 +217,24 @@ class Build:
             secrets = SecretRepository(session, self._runtime.sealer)
             return await secrets.opened(self._revision.deployment_id)
 
-    async def _tried(self, package: Package, environment: Environment, secrets: dict[str, str]) -> Trial:
-        """Raises LoadFailed."""
+    async def _fleet(self, environment: Environment, secrets: dict[str, str]) -> TriedFleet:
+        """Of this revision, no replicas yet."""
         self._report("loading")
+        shop, revision = self._shop, self._revision
+        folder = await shop.files.here(self._runtime.store, revision.id)
+        lines = Redirected(shop.logs.runner(revision.id, LogKind.build))
+        spec = shop.specs.of(revision, folder, environment, secrets)
+        return TriedFleet(await shop.place.fleet(spec, lines), lines)
+
+    async def _trial(self, fleet: Fleet, package: Package, environment: Environment) -> Trial:
+        """Raises LoadFailed."""
         settings, shop = self._shop.settings, self._shop
-        folder = await shop.files.here(self._runtime.store, self._revision.id)
-        spec = shop.specs.of(self._revision, folder, environment, secrets)
         tryout = Tryout(
-            shop.place,
             most_joined=settings.batch,
             seconds=min(package.predict_seconds or settings.predict_seconds, settings.max_predict_seconds),
         )
         self.tell("loading the model")
-        trial, loaded = await tryout.run(
-            spec,
-            package,
-            shop.logs.runner(self._revision.id, LogKind.build),
-            allow_mismatch=self._source.allow_mismatch,
-        )
+        trial, loaded = await tryout.run(fleet, package, allow_mismatch=self._source.allow_mismatch)
         self.tell(f"loaded in {trial.load_seconds:.2f} s; answered {len(trial.examples)} examples")
         for note in trial.notes:
             self.tell(f"note: {note.message}")

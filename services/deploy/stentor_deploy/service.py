@@ -41,7 +41,7 @@ def build_service(settings: Settings, own: DeploySettings, opened: Opened | None
     files, place = PackageFiles(folder / "packages"), Place(own, folder, opened)
     routes, specs = RoutesCache(ground, own), RunSpecs(ground, own, files, place)
     gateway = Gateway(routes, specs, place, own, logs.runner, UsageLedger(ground))
-    workshop = Workshop(own, files, place, specs, logs, routes)
+    workshop = Workshop(own, files, place, specs, logs, routes, gateway)
     contracts = open_contracts(own)
     answers = {predictions.KIND: contracts.answer}
     parts = Parts(ground, place, files, routes, gateway, logs, contracts)

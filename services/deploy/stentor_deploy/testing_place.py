@@ -2,6 +2,7 @@
 their `model.py` runs in this process."""
 
 import asyncio
+import gzip
 import hashlib
 import importlib.util
 import inspect
@@ -95,9 +96,13 @@ def place() -> Opened:
 
 
 def package(code: str = DOUBLING, **files: Any) -> bytes:
-    """A packed folder with `model/model.py`, and further files by their paths: text."""
+    """A packed folder with `model/model.py`, and further files by their paths: text. Of the same files the
+    same bytes, at any time."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as squeezed,
+        tarfile.open(fileobj=squeezed, mode="w") as archive,
+    ):
         for path, text in {"model/model.py": code, **files}.items():
             member = tarfile.TarInfo(path)
             member.size = len(text.encode())

@@ -9,7 +9,7 @@ from typing import Any
 from stentor_common.errors import AppError
 from stentor_deploy.errors import LoadFailed, ModelFailed
 from stentor_deploy.packages import Note, Package
-from stentor_deploy.running import Driver, Fleet, Loaded, LogLine, Payload, PayloadKind, Replica, RunSpec
+from stentor_deploy.running import Fleet, Loaded, Payload, PayloadKind, Replica
 from stentor_deploy.trials import Batching, Example, Trial
 
 MOST_EXAMPLES = 16
@@ -29,30 +29,20 @@ CLOSE_JOINED = 1e-5
 class Tryout:
     """Loads a revision, asks its examples, and finds out whether its calls may be joined."""
 
-    def __init__(self, driver: Driver, *, most_joined: int, seconds: float) -> None:
-        self._driver = driver
+    def __init__(self, *, most_joined: int, seconds: float) -> None:
         self._most_joined = most_joined
         self._seconds = seconds
 
     async def run(
-        self,
-        spec: RunSpec,
-        package: Package,
-        tell: LogLine,
-        *,
-        allow_mismatch: bool = False,
+        self, fleet: Fleet, package: Package, *, allow_mismatch: bool = False
     ) -> tuple[Trial, Loaded]:
-        """Raises LoadFailed, and what keeps replicas from running at all."""
-        fleet = await self._driver.fleet(spec, tell)
-        try:
-            await fleet.scale(1)
-            replica = await _first(fleet)
-            examples = await self._examples(replica, package, allow_mismatch=allow_mismatch)
-            if package.examples and not await replica.healthy():
-                raise LoadFailed("the model says that it is not healthy after it answered its examples")
-            batch, batching = await self._batching(replica, package)
-        finally:
-            await fleet.close()
+        """With one replica, which stays. Raises LoadFailed, and what keeps replicas from running at all."""
+        await fleet.scale(1)
+        replica = await _first(fleet)
+        examples = await self._examples(replica, package, allow_mismatch=allow_mismatch)
+        if package.examples and not await replica.healthy():
+            raise LoadFailed("the model says that it is not healthy after it answered its examples")
+        batch, batching = await self._batching(replica, package)
         return _trial(replica.loaded, examples, batch, batching, package), replica.loaded
 
     async def _examples(self, replica: Replica, package: Package, *, allow_mismatch: bool) -> list[Example]:

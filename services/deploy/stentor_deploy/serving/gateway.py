@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from stentor_common.auth import Caller
 from stentor_common.errors import AppError, NotFound
@@ -17,6 +17,7 @@ from stentor_deploy.serving.metrics import ServingMetrics
 from stentor_deploy.serving.revision import Ground, Served, Tell
 from stentor_deploy.serving.status import ServingState, ServingStatus
 from stentor_deploy.serving.traffic import Traffic, named
+from stentor_deploy.serving.tried import TriedFleet
 from stentor_deploy.serving.usage import Ledger, Meter, Used
 from stentor_deploy.settings import DeploySettings
 
@@ -112,6 +113,23 @@ class Gateway:
             ending = asyncio.create_task(served.end())
             self._ending[revision_id] = ending
             ending.add_done_callback(lambda _: self._ending.pop(revision_id, None))
+
+    @contextlib.asynccontextmanager
+    async def trying(
+        self, deployment_id: uuid.UUID, revision_id: uuid.UUID, tried: TriedFleet
+    ) -> AsyncIterator[None]:
+        """In the block a revision is tried and becomes ready. If that goes well, and calls go to it, it is
+        awake from the first on, with the fleet it was tried with; else the fleet is ended."""
+        self._ground.tried[revision_id] = tried
+        try:
+            yield
+            route = await self._routes.find(str(deployment_id))
+            for target in route.targets:
+                if target.revision_id == revision_id and target.percent:
+                    self._serve(route, target).wake()
+        finally:
+            if self._ground.tried.pop(revision_id, None):
+                await tried.fleet.close()
 
     async def keep(self) -> None:
         """Upkeep, until it is cancelled: idle models sleep, those wanted awake are, replicas follow the calls

@@ -5,7 +5,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,6 +19,7 @@ from stentor_deploy.serving.joining import BatchLimits, Joiner, joinable
 from stentor_deploy.serving.metrics import RevisionMetrics
 from stentor_deploy.serving.scaling import Load, Scaling
 from stentor_deploy.serving.status import ServingState, ServingStatus
+from stentor_deploy.serving.tried import TriedFleet
 from stentor_deploy.serving.turns import Turn, Turns
 from stentor_deploy.settings import DeploySettings
 
@@ -45,6 +46,8 @@ class Ground:
     driver: Driver
     settings: DeploySettings
     tell: Tell
+    tried: dict[uuid.UUID, TriedFleet] = field(default_factory=dict)
+    """With what revisions were tried that nobody serves yet."""
 
 
 class Served:
@@ -122,6 +125,8 @@ class Served:
         """Have replicas, unless there are some; returns at once."""
         if self._watching is None or self._watching.done():
             self._trouble = None
+            if tried := self._ground.tried.pop(self.target.revision_id, None):
+                self._fleet = tried.taken_over(self._ground.tell(self.target.revision_id))
             self._watching = asyncio.create_task(self._watch(replicas))
 
     async def look_after(self, now: float) -> None:

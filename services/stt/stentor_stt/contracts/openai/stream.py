@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stentor_common.errors import AppError
-from stentor_common.jobs.answer import ClientGone, completed
+from stentor_common.jobs.answer import ClientGone, Interrupted, completed
 from stentor_common.jobs.table import Job
 from stentor_common.jobs.watch import follow
 from stentor_common.problems import error_body, from_app_error
@@ -107,12 +107,14 @@ class _Telling:
     async def events(self) -> AsyncGenerator[Wire | None, None]:
         """What there is to tell, as it comes; None each time there is nothing new.
 
-        Raises JobFailed, Conflict, Revised.
+        Raises JobFailed, Conflict, Revised, Interrupted.
         """
         async for job in follow(self.runtime, self.job.id):
             self.job = job
             if job.active:
                 yield await self._news()
+        if self.job.active:
+            raise Interrupted(self.job)
         for event in await self._end():
             yield event
 
