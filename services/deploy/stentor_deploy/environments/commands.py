@@ -72,6 +72,21 @@ async def run(
             await process.wait()
 
 
+async def asked(*command: str | Path) -> str | None:
+    """All that a short program writes; None where it does not start, or fails."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    said, _ = await process.communicate()
+    return None if process.returncode else said.decode(errors="replace")
+
+
 async def _heard(process: asyncio.subprocess.Process, tell: Tell, folder: Path) -> tuple[str, ...]:
     assert process.stdout is not None
     kept: deque[str] = deque(maxlen=KEPT_LINES)

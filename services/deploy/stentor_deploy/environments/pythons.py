@@ -1,6 +1,5 @@
 """The interpreters that environments are made with."""
 
-import asyncio
 import json
 import re
 import sys
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stentor_deploy.environments import Wanted
+from stentor_deploy.environments.commands import asked
 from stentor_deploy.errors import BuildFailed
 from stentor_deploy.packages import Note
 
@@ -41,9 +41,9 @@ class Interpreter:
 
 async def found_interpreters(paths: Iterable[Path]) -> tuple[Interpreter, ...]:
     """Those that answer, one of each version, and first the one that runs this."""
-    asked = [await _inspected(path) for path in (Path(sys.executable), *paths)]
+    inspected = [await _inspected(path) for path in (Path(sys.executable), *paths)]
     found: dict[tuple[int, int], Interpreter] = {}
-    for interpreter in asked:
+    for interpreter in inspected:
         if interpreter and interpreter.version >= OLDEST:
             found.setdefault(interpreter.version, interpreter)
     return tuple(found.values())
@@ -88,16 +88,9 @@ def _told(text: str, asked: str, given: Interpreter) -> tuple[Note, ...]:
 
 
 async def _inspected(path: Path) -> Interpreter | None:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *(path, "-I", "-S", "-c", ASK),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except OSError:
+    said = await asked(path, "-I", "-S", "-c", ASK)
+    if said is None:
         return None
-    said, _ = await process.communicate()
     try:
         told = json.loads(said)
     except ValueError:

@@ -1,9 +1,9 @@
 """Packages of the operating system that a model wants; they are looked for, never installed."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 
+from stentor_deploy.environments.commands import asked
 from stentor_deploy.errors import Unsupported
 
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
@@ -39,20 +39,11 @@ async def check_system_packages(names: Sequence[str]) -> None:
 
 async def _installed() -> frozenset[str] | None:
     """Names of all packages, also with their architecture, and of what they stand in for; None: not known."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *QUERY,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except OSError:
-        return None
-    said, _ = await process.communicate()
-    if process.returncode:
+    said = await asked(*QUERY)
+    if said is None:
         return None
     found: set[str] = set()
-    for line in said.decode(errors="replace").splitlines():
+    for line in said.splitlines():
         status, name, architecture, provides = (line.split("\t") + [""] * 4)[:4]
         if status == "installed":
             stands_for = (one.partition("(")[0].strip() for one in provides.split(","))
