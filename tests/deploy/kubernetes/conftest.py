@@ -40,7 +40,12 @@ async def local_cluster(images: set[str]) -> AsyncIterator[LocalCluster]:
 @pytest.fixture
 def kubernetes_settings() -> KubernetesSettings:
     return KubernetesSettings(
-        namespace="models", image=IMAGE, gateway_namespace="stentor", poll_seconds=0.1, drain_seconds=5
+        namespace="models",
+        image=IMAGE,
+        gateway_namespace="stentor",
+        poll_seconds=0.1,
+        node_seconds=0.5,
+        drain_seconds=5,
     )
 
 

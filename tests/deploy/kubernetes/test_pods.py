@@ -23,7 +23,8 @@ def pod(state: Pod, *, init: Pod | None = None, last: Pod | None = None, **statu
         "initContainerStatuses": first,
     }
     spec = {"containers": [{"name": "model", "resources": {"limits": {"memory": "512Mi"}}}]}
-    return {"metadata": {"name": "model-a-1"}, "spec": spec, "status": told | status}
+    metadata = {"name": "model-a-1", "creationTimestamp": "2026-05-01T12:00:00Z"}
+    return {"metadata": metadata, "spec": spec, "status": told | status}
 
 
 RUNNING: Pod = {"running": {"startedAt": "2026-05-01T12:00:00Z"}}

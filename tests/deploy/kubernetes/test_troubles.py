@@ -63,6 +63,26 @@ async def test_a_node_with_the_accelerator_is_missing(
     assert "no node of the cluster has room for the model: 0/1 nodes are available" in await trouble_of(fleet)
 
 
+@pytest.mark.usefixtures("no_images")
+async def test_a_node_may_have_to_be_brought_first(
+    gateway: Gateway,
+    revision: Revision,
+    tell: LogLine,
+    printed: list[tuple[str, str]],
+    local_cluster: LocalCluster,
+    kubernetes_settings: KubernetesSettings,
+) -> None:
+    kubernetes_settings.node_seconds = 60
+    fleet = await gateway().fleet(revision(MODEL, gpu="any", gpus=1), tell)
+    await fleet.scale(1)
+    async with asyncio.timeout(20):
+        while not any("waiting for a node: 0/1 nodes are available" in line for line, _ in printed):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert fleet.trouble is None
+    local_cluster.node.capacity = {"nvidia.com/gpu": 1}
+    assert "cannot be had (ErrImagePull)" in await trouble_of(fleet)
+
+
 async def test_an_accelerator_of_an_unknown_name_is_refused_at_once(
     gateway: Gateway, revision: Revision, tell: LogLine
 ) -> None:

@@ -37,6 +37,8 @@ class _Seen:
     pod: Object
     from_start: bool
     """Whether its container has printed nothing yet that was told to others."""
+    waits: bool = False
+    """Whether it was told that it waits for a node."""
     serving: asyncio.Task[None] | None = None
     following: asyncio.Task[None] | None = None
     replica: PodReplica | None = None
@@ -199,8 +201,9 @@ class KubernetesFleet:
         seen = self._pods.setdefault(name, _Seen(pod, since_start))
         before, seen.pod = seen.pod, pod
         self._restarts += max(0, pods.restarts(pod) - pods.restarts(before))
-        if found := pods.trouble(pod):
+        if found := pods.trouble(pod, self._settings.node_seconds):
             self._in_trouble(found)
+        self._tell_waiting(seen)
         again = pods.incarnation(before) != pods.incarnation(pod)
         if again:
             seen.from_start = True
@@ -209,6 +212,12 @@ class KubernetesFleet:
             seen.serving, seen.following = asyncio.create_task(self._serve(seen)), None
             self._follow(seen)
         self._say()
+
+    def _tell_waiting(self, seen: _Seen) -> None:
+        """For a node, which may take minutes."""
+        if self._tells and not seen.waits and (why := pods.unplaced(seen.pod)):
+            seen.waits = True
+            self._tell("system", f"waiting for a node: {why}", "")
 
     def _follow(self, seen: _Seen) -> None:
         if self._tells and seen.following is None and pods.address(seen.pod):
@@ -221,6 +230,7 @@ class KubernetesFleet:
         self._tells = tells
         for seen in self._pods.values():
             if tells:
+                self._tell_waiting(seen)
                 self._follow(seen)
             else:
                 _cancel(seen.following)
@@ -277,7 +287,7 @@ class KubernetesFleet:
         await asyncio.sleep(self._settings.poll_seconds)
         if len(self.ready) < self._wanted:
             for seen in self._pods.values():
-                if reason := pods.trouble(seen.pod):
+                if reason := pods.trouble(seen.pod, self._settings.node_seconds):
                     self._in_trouble(reason)
         if len(self._pods) < self._wanted:
             found = await self._cluster.read(DEPLOYMENT, name_of(self.spec.revision))

@@ -1,5 +1,6 @@
 """What the state of a pod means for who waits for a model in it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from stentor_common.errors import AppError, Unavailable
@@ -32,18 +33,28 @@ def incarnation(pod: Object) -> str:
     return ",".join(str(status.get("containerID", "")) for status in _containers(pod))
 
 
-def trouble(pod: Object) -> AppError | None:
-    """Why it does not run, if that is known and will not pass by waiting a moment."""
+def trouble(pod: Object, node_seconds: float = 0) -> AppError | None:
+    """Why it does not run, if that is known and will not pass by waiting a moment; a pod that is younger than
+    `node_seconds` may wait for a node."""
     if pod["metadata"].get("deletionTimestamp"):
         return None  # It was told to end: the one that follows says how things are.
-    return _unplaced(pod) or _not_brought(pod) or _not_running(pod)
+    if (why := unplaced(pod)) and _age(pod) >= node_seconds:
+        return Unavailable(f"no node of the cluster has room for the model: {why}")
+    return _not_brought(pod) or _not_running(pod)
 
 
-def _unplaced(pod: Object) -> AppError | None:
+def unplaced(pod: Object) -> str | None:
+    """Why no node takes it, as the scheduler says."""
     for condition in pod["status"].get("conditions") or []:
         if condition.get("reason") == "Unschedulable":
-            return Unavailable(f"no node of the cluster has room for the model: {condition.get('message')}")
+            return str(condition.get("message"))
     return None
+
+
+def _age(pod: Object) -> float:
+    """Seconds since it was made."""
+    made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return (datetime.now(UTC) - made).total_seconds()
 
 
 def _not_brought(pod: Object) -> AppError | None:

@@ -92,5 +92,9 @@ class KubernetesSettings(BaseSettings):
     wish_seconds: float = Field(default=120, gt=0)
     """A gateway that does not repeat for so long how many replicas it wants is taken to be gone."""
 
+    node_seconds: float = Field(default=300, ge=0)
+    """How long a pod waits for a node with room for it, which an autoscaler may have to bring, before callers
+    are told that there is none."""
+
     poll_seconds: float = Field(default=5, gt=0)
     """How often the cluster is asked why replicas are missing, while they are."""
