@@ -4,6 +4,8 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 DATA ?= data
+TAG ?= dev
+IMAGES ?= api whisper-cpu speech-cpu summarize-cpu deploy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +23,7 @@ SUMMARIES := -e '.[summarize]' -c $(CONSTRAINTS) $(if $(TORCH_INDEX),--extra-ind
 COQUI := .venv-coqui
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check demo bench migrate reference distributed format constraints coqui summaries clean
+.PHONY: help run test check demo bench migrate reference distributed images format constraints coqui summaries clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 22
@@ -51,6 +53,9 @@ format: $(VENV)/ready-dev ## Put the code into shape
 distributed: $(VENV)/ready-dev ## Separate processes on real servers behind a proxy, on this machine (PORT changes it)
 	$(BIN)/python -m stentor_dev.ready
 	$(BIN)/python -m stentor_dev.distributed --port $(PORT)
+
+images: ## Build container images with Docker, podman or buildah (TAG, IMAGES change which)
+	@$(PYTHON) docker/build.py --tag $(TAG) $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(IMAGES)
 
 bench: $(VENV)/ready-dev ## Measure; see benchmarks/README.md
 	$(BIN)/python -m stentor_dev.ready

@@ -4,7 +4,8 @@ import os
 import sys
 
 from stentor_dev import nginx, rabbitmq
-from stentor_dev.installation import NotInstalled
+from stentor_dev.installation import NotInstalled, find_program, install_with_apt
+from stentor_dev.paper import namespaces
 
 
 def main() -> int:
@@ -12,6 +13,9 @@ def main() -> int:
         if "STENTOR_TEST_QUEUE_URL" not in os.environ:
             rabbitmq.ensure_installed()
         nginx.ensure_installed()
+        namespaces.ensure_installed()
+        # Without it a test is skipped.
+        find_program("shellcheck") or install_with_apt("shellcheck")
     except NotInstalled as missing:
         sys.stderr.write(f"{missing}\n")
         return 1

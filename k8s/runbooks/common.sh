@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What all runbooks share; they read it. NAMESPACE, RELEASE and SECRET may be set before.
 set -euo pipefail
 NAMESPACE=${NAMESPACE:-stentor}
@@ -29,6 +30,8 @@ renew() {
     k rollout status "$name" --timeout 15m >&2
   done
 }
+
+renew_all() { for name in $(deployments); do renew "$name"; done; }
 
 # Deployments of the product, by name.
 deployments() { k get deployments --selector "app.kubernetes.io/name=stentor,app.kubernetes.io/instance=$RELEASE" --output name; }

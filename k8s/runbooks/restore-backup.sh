@@ -15,29 +15,35 @@ esac
 old=${OLD_CLUSTER:-stentor-postgres}
 new="$old-$(date -u +%Y%m%d%H%M)"
 
+made=$(k get cluster.postgresql.cnpg.io "$old" --output json | python3 -c '
+import json, sys
+old, new, when = sys.argv[1:]
+PLUGIN = "barman-cloud.cloudnative-pg.io"
+cluster = json.load(sys.stdin)
+spec = cluster["spec"]
+plugins = [each for each in spec.get("plugins", []) if each["name"] == PLUGIN]
+if not plugins:
+    sys.exit(f"{old} has no backups by the plugin {PLUGIN}")
+store = plugins[0]["parameters"]
+source = dict(store, serverName=store.get("serverName", old))
+spec["externalClusters"] = [{"name": old, "plugin": {"name": PLUGIN, "parameters": source}}]
+spec["bootstrap"] = {"recovery": {"source": old, "recoveryTarget": {"targetTime": when},
+                                  "database": "stentor", "owner": "stentor"}}
+# Its own backups must not mix with those it came from.
+plugins[0]["parameters"] = dict(store, serverName=new)
+json.dump({"apiVersion": cluster["apiVersion"], "kind": cluster["kind"],
+           "metadata": {"name": new, "labels": cluster["metadata"].get("labels", {})}, "spec": spec}, sys.stdout)
+' "$old" "$new" "$when")
+
 say "1. Everybody stops."
 k annotate scaledobjects --all autoscaling.keda.sh/paused-replicas=0 --overwrite 2>/dev/null || true
 k delete horizontalpodautoscalers --selector app.kubernetes.io/part-of=stentor
 names=$(deployments)
-k scale --replicas 0 $names
+for name in $names; do k scale --replicas 0 "$name"; done
 k wait pods --for delete --selector "app.kubernetes.io/name=stentor,app.kubernetes.io/instance=$RELEASE" --timeout 15m
 
 say "2. A cluster is made from the backup: $new."
-k get cluster.postgresql.cnpg.io "$old" --output json \
-  | python3 -c '
-import json, sys
-old, new, when = sys.argv[1:]
-cluster = json.load(sys.stdin)
-spec = cluster["spec"]
-store = spec["backup"]["barmanObjectStore"]
-spec["externalClusters"] = [{"name": old, "barmanObjectStore": dict(store, serverName=store.get("serverName", old))}]
-spec["bootstrap"] = {"recovery": {"source": old, "recoveryTarget": {"targetTime": when},
-                                  "database": "stentor", "owner": "stentor"}}
-# Its own backups must not mix with those it came from.
-spec["backup"] = dict(spec["backup"], barmanObjectStore=dict(store, serverName=new))
-json.dump({"apiVersion": cluster["apiVersion"], "kind": cluster["kind"],
-           "metadata": {"name": new, "labels": cluster["metadata"].get("labels", {})}, "spec": spec}, sys.stdout)
-' "$old" "$new" "$when" | k apply --filename -
+printf '%s' "$made" | k apply --filename -
 k wait "cluster.postgresql.cnpg.io/$new" --for condition=Ready --timeout 6h
 
 say "3. The secret names it."
@@ -46,6 +52,7 @@ put database-url "postgresql+asyncpg://$url@$new-rw:5432/stentor"
 
 say "4. Now: helm upgrade $RELEASE … (it migrates, and brings back replicas and autoscalers), and then, as autoscalers"
 say "   leave alone what has no pod:"
-say "   kubectl -n $NAMESPACE scale --current-replicas 0 --replicas 1 $(echo $names)"
+say "   kubectl -n $NAMESPACE scale --current-replicas 0 --replicas 1 $(tr "\n" " " <<<"$names")"
 say "   kubectl -n $NAMESPACE annotate scaledobjects --all autoscaling.keda.sh/paused-replicas-"
-say "   Jobs that waited are sent again within seconds. Name $new in your files, and delete $old when all is well."
+say "   Jobs that waited are sent again within seconds. Name $new in your files, make the"
+say "   ScheduledBackup anew, which stays with its cluster, and delete $old when all is well."

@@ -10,13 +10,13 @@ keys=$(secret secret-key)
 [ -n "$keys" ] || stop "the secret $SECRET has no secret-key"
 if [ "${1:-}" = --forget ]; then
   put secret-key "${keys%%,*}"
-  renew $(deployments)
+  renew_all
   exit
 fi
 new=$(openssl rand -base64 32)
 # First everybody learns to read what the new key writes, then it writes.
 put secret-key "$keys,$new"
-renew $(deployments)
+renew_all
 put secret-key "$new,$keys"
-renew $(deployments)
+renew_all
 say "The new key encrypts. Drop the old one in 7 days: $0 --forget"

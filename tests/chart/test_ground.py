@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,20 @@ import pytest
 import yaml
 
 from stentor_dev import helm
+from stentor_dev.installation import find_program
 
 Object = dict[str, Any]
 
 K8S = helm.ROOT / "k8s"
 RUNBOOKS = sorted((K8S / "runbooks").glob("*.sh"))
-CUSTOM = ("cnpg.io", "rabbitmq.com", "min.io")
+CUSTOM = ("cnpg.io", "rabbitmq.com", "min.io", "coreos.com")
+OPERATORS = yaml.safe_load(Path(__file__).with_name("operators.yaml").read_text())
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "quantity": (str, int),
+}
 
 KUBECTL = """#!{python}
 import json, os, sys
@@ -95,6 +104,47 @@ def test_the_ground_is_what_kubernetes_takes(folder: str) -> None:
             kubernetes_validate.validate(each, helm.KUBERNETES, strict=True)
 
 
+def test_operators_know_the_fields_that_are_asked_of_them() -> None:
+    for each in kustomize("operators"):
+        kind = f"{each['apiVersion']} {each['kind']}"
+        assert list(complaints(each["spec"], OPERATORS[kind])) == [], kind
+
+
+def test_a_field_that_an_operator_does_not_know_is_found() -> None:
+    (postgres,) = [each["spec"] for each in kustomize("operators") if each["kind"] == "Cluster"]
+    postgres |= {"instances": "3", "replicas": 3, "monitoring": {"enablePodMonitor": True}}
+    postgres["plugins"][0]["parameters"] = {"days": 30}
+    assert sorted(complaints(postgres, OPERATORS["postgresql.cnpg.io/v1 Cluster"])) == [
+        ".instances is no integer",
+        ".monitoring.enablePodMonitor is deprecated",
+        ".plugins[0].parameters.days is no string",
+        ".replicas is unknown",
+    ]
+
+
+def complaints(value: Any, known: Any, place: str = "") -> Iterator[str]:
+    """What of a value is not as operators.yaml says."""
+    if isinstance(known, list):
+        for index, each in enumerate(value):
+            yield from complaints(each, known[0], f"{place}[{index}]")
+    elif known == "strings" or isinstance(known, dict):
+        for name, each in value.items():
+            yield from of_field(name, each, known, f"{place}.{name}")
+    elif not isinstance(value, TYPES[known]):
+        yield f"{place} is no {known}"
+
+
+def of_field(name: str, value: Any, known: Any, place: str) -> Iterator[str]:
+    if known == "strings":
+        yield from complaints(value, "string", place)
+    elif name in known.get("deprecated", "").split():
+        yield f"{place} is deprecated"
+    elif name in known:
+        yield from complaints(value, known[name], place)
+    elif name not in known.get("others", "").split():
+        yield f"{place} is unknown"
+
+
 def test_namespaces_keep_the_strictest_standard() -> None:
     namespaces = [each for each in kustomize("base") if each["kind"] == "Namespace"]
     assert {each["metadata"]["name"] for each in namespaces} == {"stentor", "stentor-models"}
@@ -137,6 +187,22 @@ def test_a_runbook_is_a_program(path: Path) -> None:
     if path.stem != "common":
         assert os.access(path, os.X_OK)
         assert path.read_text().startswith("#!/usr/bin/env bash\n# ")
+
+
+def test_shellcheck_has_nothing_to_say_about_any_program_of_the_shell() -> None:
+    program = find_program("shellcheck")
+    if program is None:
+        pytest.skip("shellcheck is missing: `apt-get install -y shellcheck` or `brew install shellcheck`")
+    # Files that are read by others are looked for beside them.
+    words: list[str | Path] = [
+        program,
+        "--external-sources",
+        "--source-path=SCRIPTDIR",
+        *RUNBOOKS,
+        helm.ROOT / ".ci" / "run",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_secret_is_made_with_keys_that_stay(cluster: Cluster) -> None:
@@ -187,11 +253,25 @@ def test_a_backup_becomes_a_cluster_beside_the_old_one(cluster: Cluster) -> None
     done = cluster.run("restore-backup.sh", "2026-01-31T03:15:00Z")
     assert done.returncode == 0, done.stderr
     made = json.loads((cluster.folder / "applied").read_text())
-    name = made["metadata"]["name"]
+    assert list(complaints(made["spec"], OPERATORS["postgresql.cnpg.io/v1 Cluster"])) == []
+    name, spec = made["metadata"]["name"], made["spec"]
     assert name.startswith("stentor-postgres-")
-    assert made["spec"]["bootstrap"]["recovery"]["recoveryTarget"] == {"targetTime": "2026-01-31T03:15:00Z"}
-    assert made["spec"]["backup"]["barmanObjectStore"]["serverName"] == name
+    assert spec["bootstrap"]["recovery"]["recoveryTarget"] == {"targetTime": "2026-01-31T03:15:00Z"}
+    # It reads what the old one wrote, and writes beside it.
+    (old,) = spec["externalClusters"]
+    assert old["name"] == spec["bootstrap"]["recovery"]["source"]
+    store = {"barmanObjectName": "stentor-backup"}
+    assert old["plugin"]["parameters"] == store | {"serverName": "stentor-postgres"}
+    assert spec["plugins"][0]["parameters"] == store | {"serverName": name}
     assert cluster.secret["database-url"] == f"postgresql+asyncpg://owner:password@{name}-rw:5432/stentor"
     stopped = next(index for index, call in enumerate(cluster.calls) if "scale --replicas 0" in call)
     applied = next(index for index, call in enumerate(cluster.calls) if "apply" in call)
     assert stopped < applied
+
+
+def test_nobody_is_stopped_where_there_is_no_backup_to_go_back_to(cluster: Cluster) -> None:
+    (cluster.folder / "cluster").write_text(json.dumps({"metadata": {}, "spec": {"instances": 1}}))
+    done = cluster.run("restore-backup.sh", "2026-01-31T03:15:00Z")
+    assert done.returncode != 0
+    assert "stentor-postgres has no backups by the plugin" in done.stderr
+    assert not any("scale" in call for call in cluster.calls)

@@ -2,14 +2,13 @@
 
 import importlib.util
 import json
-import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,16 +33,10 @@ COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 GPU_ONLY = {"nvidia-cublas-cu12", "nvidia-cudnn-cu12"}
 """Not on machines without an accelerator."""
 
-DISTRIBUTIONS = metadata.packages_distributions()
-"""What brings a module."""
 
-START = """
-import importlib, sys
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-    if name.endswith(".service"):
-        importlib.import_module(name.replace(".service", ".__main__"))
-"""
+def named(image: str) -> str:
+    """The name that images.toml has for it."""
+    return Path(image).name.partition(":")[0].partition("@")[0].removeprefix("stentor-")
 
 
 def module(path: Path) -> ModuleType:
@@ -62,65 +55,6 @@ def asked_for(image: Object) -> list[str]:
     return [*requirements.requirements(PROJECT, image["extras"]), *image.get("packages", [])]
 
 
-def installed(lines: list[str]) -> set[str]:
-    """Names of all distributions that these requirements bring, as far as they are here."""
-    found: set[tuple[str, str]] = set()
-    waiting = [(Requirement(line), "") for line in lines]
-    while waiting:
-        wanted, extra = waiting.pop()
-        if wanted.marker and not wanted.marker.evaluate({"extra": extra}):
-            continue
-        name = canonicalize_name(wanted.name)
-        for asked in ["", *wanted.extras]:
-            if (name, asked) not in found:
-                found.add((name, asked))
-                waiting += [(Requirement(line), asked) for line in _requires(name)]
-    return {name for name, _ in found}
-
-
-def _requires(name: str) -> list[str]:
-    try:
-        return metadata.distribution(name).requires or []
-    except metadata.PackageNotFoundError:
-        return []
-
-
-def lacking(image: Object) -> Iterator[str]:
-    """Modules that are here and not in the image."""
-    loose = {canonicalize_name(line.partition("==")[0]) for line in image.get("loose", [])}
-    there = installed(asked_for(image)) | loose | {"stentor"}
-    for module, distributions in DISTRIBUTIONS.items():
-        if not there & {canonicalize_name(each) for each in distributions}:
-            yield module
-
-
-@pytest.mark.parametrize("name", [name for name in IMAGES if not name.endswith("-cuda")])
-def test_an_image_has_what_its_processes_import(name: str, tmp_path: Path) -> None:
-    """Extras, and what their libraries ask for, are enough for the services that are started in it."""
-    lacks = tmp_path / "lacks"
-    lacks.write_text("\n".join(lacking(IMAGES[name])))
-    started = [f"{each}.service" for each in IMAGES[name]["runs"]]
-    done = subprocess.run(
-        [sys.executable, "-c", START, *started, *(["stentor_allinone.main"] if name == "api" else [])],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "tests" / "chart" / "image"),
-            "STENTOR_IMAGE_LACKS": str(lacks),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_what_an_image_lacks_is_not_found(tmp_path: Path) -> None:
-    """The test above means something."""
-    assert {"ctranslate2", "torch", "kubernetes"} <= set(lacking(IMAGES["api"]))
-    assert {"av", "numpy", "asyncpg", "stentor_stt"}.isdisjoint(lacking(IMAGES["api"]))
-
-
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_image_is_made_of_extras_that_there_are_in_pinned_versions(name: str) -> None:
     constraints = (ROOT / "requirements" / "constraints.txt").read_text()
@@ -131,7 +65,7 @@ def test_an_image_is_made_of_extras_that_there_are_in_pinned_versions(name: str)
 
 def test_the_images_of_the_chart_are_those_of_the_list(objects: list[Object], pods: Pods) -> None:
     used = {
-        Path(each["image"]).name.partition(":")[0].partition("@")[0].removeprefix("stentor-")
+        named(each["image"])
         for name, pod in pods(objects).items()
         if "StatefulSet" not in name
         for each in pod["spec"]["containers"]
@@ -149,14 +83,17 @@ def test_the_chart_starts_in_an_image_what_it_is_made_for(objects: list[Object],
 
 def test_the_dockerfile_is_told_all_it_asks_for() -> None:
     asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE)) - {"PYTHON"}
-    told = {"VERSION", "REVISION", *build.arguments("api", IMAGES["api"], "")}
+    told = {"VERSION", "REVISION", *build.arguments("api", IMAGES["api"])}
     assert asked == told
 
 
 def test_the_dockerfile_makes_small_images_without_rights() -> None:
     *_, last = DOCKERFILE.split("\nFROM ")
     assert "USER 10001:10001" in last
-    assert "COPY --from=build /opt/stentor /opt/stentor" in last
+    assert set(re.findall("COPY (.+)", last)) == {
+        "--from=libraries /opt/stentor /opt/stentor",
+        "--from=product /opt/stentor/product /opt/stentor/product",
+    }
     assert 'ENTRYPOINT ["/usr/bin/tini", "--"]' in last
     assert "HEALTHCHECK" not in DOCKERFILE
     assert not re.search(r"latest|curl|ADD ", DOCKERFILE)
@@ -173,27 +110,55 @@ def test_what_the_dockerfile_copies_is_let_through_and_is_there() -> None:
             assert (ROOT / source).exists()
 
 
-def test_builds_are_said_as_one_command_each() -> None:
+def said(*words: str) -> list[list[str]]:
+    """Commands that build.py would run."""
+    command = [sys.executable, str(DOCKER / "build.py"), "--tag", "1.2.3", "--print", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [shlex.split(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("builder", "first"), [("docker", "docker buildx build"), ("podman", "podman build")]
+)
+def test_each_image_is_built_by_one_command_of_whichever_builder(builder: str, first: str) -> None:
+    commands = said("--builder", builder, "--indexes", "--index-url https://mirror.example")
+    assert len(commands) == len(IMAGES)
+    for words in commands:
+        assert " ".join(words).startswith(first)
+        assert "INDEXES=--index-url https://mirror.example" in words
+        assert str(ROOT) == words[-1]
+
+
+def test_an_image_for_processors_never_brings_pytorch_for_accelerators() -> None:
+    for words, torch in (
+        ((), "--torch-backend cpu"),
+        (
+            ("--torch-index", "https://cpu.example"),
+            "--extra-index-url https://cpu.example",
+        ),
+    ):
+        by_name = {words[words.index("--tag") + 1]: words for words in said("--builder", "buildah", *words)}
+        assert f"TORCH={torch}" in by_name["ghcr.io/stentor/stentor-summarize-cpu:1.2.3"]
+        assert "TORCH=" in by_name["ghcr.io/stentor/stentor-summarize-cuda:1.2.3"]
+
+
+def test_images_are_pushed_with_what_the_builder_can_say_of_them() -> None:
+    ((*docker,),) = said("--builder", "docker", "--push", "api")
+    assert {"--push", "--sbom=true"} <= set(docker)
+    _, push = said("--builder", "podman", "--push", "api")
+    assert push == ["podman", "push", "ghcr.io/stentor/stentor-api:1.2.3"]
+
+
+def test_without_a_builder_it_is_said_what_is_needed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [
-            sys.executable,
-            DOCKER / "build.py",
-            "--tag",
-            "1.2.3",
-            "--torch-index",
-            "https://cpu.example",
-            "--print",
-        ],
+        [sys.executable, DOCKER / "build.py", "--tag", "1", "api"],
+        env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    said = done.stdout.splitlines()
-    assert len(said) == len(IMAGES)
-    (summaries,) = [line for line in said if "stentor-summarize-cpu:1.2.3" in line]
-    assert "TORCH_INDEX=https://cpu.example" in summaries
-    (cuda,) = [line for line in said if "stentor-summarize-cuda:1.2.3" in line]
-    assert "TORCH_INDEX= " in cuda
+    assert done.returncode != 0
+    assert "apt-get install buildah" in done.stderr
 
 
 def test_compose_starts_what_images_are_made_for() -> None:
