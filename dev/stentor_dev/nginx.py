@@ -5,6 +5,7 @@ import os
 import pwd
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from stentor_dev.installation import NotInstalled, find_program, install_with_apt
@@ -14,18 +15,64 @@ HOW_TO_INSTALL = (
     "nginx is missing: `apt-get install -y nginx-light` on Debian or Ubuntu (as root), "
     "`brew install nginx` on macOS"
 )
-Routes = Mapping[str, Sequence[int]]
-"""Path prefix -> ports; a prefix covers its own path and all below it, and the longest one wins. What begins
-with `~` is a pattern, and wins over all prefixes."""
+Routes = Mapping[str, Sequence[int | str]]
+"""Path prefix -> ports of this machine, or `HOST:PORT`; a prefix covers its own path and all below it, and
+the longest one wins. What begins with `~` is a pattern, and wins over all prefixes."""
 
-# Idle connections to a service are dropped here before the service drops them (uvicorn: after 5 s), else a
-# request now and then meets a closing one and becomes a 502. One failure does not take a service out, so
-# that a restarted one is back at once.
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How requests are passed on."""
+
+    directives: Sequence[str]
+    idle_seconds: int
+    """After which an idle connection to a service is dropped: before the service drops it, else a request now
+    and then meets a closing one and becomes a 502."""
+
+
+PATIENT = Manners(
+    (
+        "client_max_body_size 0",
+        "proxy_http_version 1.1",
+        "proxy_request_buffering off",
+        "proxy_buffering off",
+        "client_body_timeout 3600s",
+        "proxy_read_timeout 3600s",
+        "proxy_send_timeout 3600s",
+        "send_timeout 3600s",
+        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for",
+    ),
+    idle_seconds=3,
+)
+"""As little in the way as can be."""
+
+ANNOTATION = "nginx.ingress.kubernetes.io/"
+INGRESS = {
+    "proxy-body-size": ("client_max_body_size {}", "1m"),
+    "proxy-buffering": ("proxy_buffering {}", "off"),
+    "proxy-request-buffering": ("proxy_request_buffering {}", "on"),
+    "proxy-http-version": ("proxy_http_version {}", "1.1"),
+    "proxy-connect-timeout": ("proxy_connect_timeout {}s", "5"),
+    "proxy-read-timeout": ("proxy_read_timeout {}s", "60"),
+    "proxy-send-timeout": ("proxy_send_timeout {}s", "60"),
+    "proxy-buffer-size": ("proxy_buffer_size {}", "4k"),
+}
+"""Annotations of ingress-nginx: what each becomes, and what it is where it is not written."""
+
+
+def manners_of(annotations: Mapping[str, str]) -> Manners:
+    """What ingress-nginx does about an Ingress with these annotations, those in INGRESS and no others; the
+    rest is what it does by default. The header with the caller's address is its own, and nobody else's."""
+    told = [text.format(annotations.get(ANNOTATION + name, usual)) for name, (text, usual) in INGRESS.items()]
+    return Manners((*told, "proxy_set_header X-Forwarded-For $remote_addr"), idle_seconds=60)
+
+
+# One failure does not take a service out, so that a restarted one is back at once.
 UPSTREAM = """
   upstream {name} {{
     {servers}
     keepalive 32;
-    keepalive_timeout 3s;
+    keepalive_timeout {idle_seconds}s;
   }}"""
 LOCATION = "\n    location {match} {{ proxy_pass http://{name}; }}"
 CONFIGURATION = """
@@ -45,19 +92,11 @@ http {{
   map $http_upgrade $connection_header {{ default upgrade; '' ''; }}
 {upstreams}
   server {{
-    listen 127.0.0.1:{port};
-    client_max_body_size 0;
-    proxy_http_version 1.1;
-    proxy_request_buffering off;
-    proxy_buffering off;
-    client_body_timeout 3600s;
-    proxy_read_timeout 3600s;
-    proxy_send_timeout 3600s;
-    send_timeout 3600s;
+    listen {host}:{port};
+{manners}
     proxy_set_header Host $http_host;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_header;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Forwarded-Host $http_host;
 {locations}
@@ -69,13 +108,21 @@ http {{
 class Nginx(Server):
     """The proxy; what no route covers is its 404."""
 
-    def __init__(self, base: Path, routes: Routes, *, port: int | None = None) -> None:
+    host = "127.0.0.1"
+    """Address that it listens on."""
+    words_before: Sequence[str] = ()
+    """Its command is the end of this one."""
+
+    def __init__(
+        self, base: Path, routes: Routes, *, port: int | None = None, manners: Manners = PATIENT
+    ) -> None:
         super().__init__(base, port)
         self.routes = routes
+        self._manners = manners
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def change(self, routes: Routes) -> None:
         """Other routes from now on; requests under way end where they are."""
@@ -89,7 +136,16 @@ class Nginx(Server):
         self._pid_file.unlink(missing_ok=True)
         (self.base / "nginx.conf").write_text(self._configuration())
         command = Command(
-            [find_nginx(), "-p", self.base, "-c", self.base / "nginx.conf", "-e", "stderr"],
+            [
+                *self.words_before,
+                find_nginx(),
+                "-p",
+                self.base,
+                "-c",
+                self.base / "nginx.conf",
+                "-e",
+                "stderr",
+            ],
             directory=self.base,
             environment={"PATH": os.environ["PATH"]},
             # Its workers outlive a SIGKILL of it.
@@ -107,7 +163,9 @@ class Nginx(Server):
         names = {ports: f"upstream_{number}" for number, ports in enumerate(groups)}
         upstreams = [
             UPSTREAM.format(
-                name=name, servers=" ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
+                name=name,
+                servers=" ".join(f"server {_address(port)} max_fails=0;" for port in ports),
+                idle_seconds=self._manners.idle_seconds,
             )
             for ports, name in names.items()
         ]
@@ -118,11 +176,17 @@ class Nginx(Server):
         ]
         return CONFIGURATION.format(
             base=self.base,
+            host=self.host,
             port=self.port,
             user=_user(),
+            manners="".join(f"    {each};\n" for each in self._manners.directives),
             upstreams="".join(upstreams),
             locations="".join(locations),
         )
+
+
+def _address(port: int | str) -> str:
+    return port if isinstance(port, str) else f"127.0.0.1:{port}"
 
 
 def _matches(prefix: str) -> list[str]:

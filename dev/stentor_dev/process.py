@@ -60,6 +60,11 @@ class Child:
     def running(self) -> bool:
         return self._popen.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """With which it ended, negative for a signal; None while it runs."""
+        return self._popen.poll()
+
     def log_tail(self, characters: int = 3000) -> str:
         return self.log.read_text(errors="replace")[-characters:]
 

@@ -18,6 +18,12 @@ HOW_TO_INSTALL = (
     "RabbitMQ is missing: `apt-get install -y rabbitmq-server` on Debian or Ubuntu (as root), "
     "`brew install rabbitmq` on macOS; or name a broker in STENTOR_TEST_QUEUE_URL"
 )
+STATISTICS = """[
+  {rabbit, [{collect_statistics_interval, %d}, {quorum_tick_interval, %d}]},
+  {rabbitmq_management, [
+    {sample_retention_policies, [{global, [{%d, %d}]}, {basic, [{%d, %d}]}, {detailed, [{%d, %d}]}]}]}
+].
+"""
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
@@ -26,8 +32,11 @@ class RabbitMq(Server):
 
     patience_seconds = 30
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, *, statistics_seconds: int | None = None) -> None:
+        """`statistics_seconds` is how often the broker counts what is in its queues, and how often the
+        management plugin takes notice of that; it is 5 by default, of both."""
         super().__init__(base)
+        self._statistics_seconds = statistics_seconds
         self.management_port = free_port()
         self._distribution_port, self._mapper_port = free_port(), free_port()
         self._mapper: Child | None = None
@@ -122,6 +131,9 @@ class RabbitMq(Server):
         }
         lines = [f"{name} = {value}\n" for name, value in settings.items()]
         (self.base / "rabbitmq.conf").write_text("".join(lines))
+        if seconds := self._statistics_seconds:
+            told = STATISTICS % (1000 * seconds, 1000 * seconds, *3 * (600 * seconds, seconds))
+            (self.base / "advanced.config").write_text(told)
 
     def _environment(self) -> dict[str, str]:
         base = self.base

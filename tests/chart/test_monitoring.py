@@ -1,19 +1,30 @@
 """Alerts and dashboards ask for what processes tell."""
 
 import json
-import re
 from typing import Any
 
+import httpx2
+import promql_parser
 import pytest
 import yaml
 
+from stentor_common.jobs.table import JobState
 from stentor_common.metrics import open_metrics
+from stentor_common.webhooks.table import WebhookState
 from stentor_dev import helm
 
 FILES = helm.CHART / "files"
 DASHBOARDS = sorted((FILES / "dashboards").glob("*.json"))
 ADDED = {"namespace", "pod"}
 """Labels that Prometheus puts to what it finds on pods."""
+
+VALUES: dict[tuple[str, str], set[str]] = {
+    ("stentor_jobs_active", "state"): set(JobState),
+    ("stentor_jobs_finished_total", "state"): set(JobState),
+    ("stentor_webhook_attempts_total", "state"): set(WebhookState),
+    ("http_requests_total", "status"): {"2xx", "3xx", "4xx", "5xx"},
+}
+"""What such a label may be."""
 
 
 def told() -> dict[str, set[str]]:
@@ -50,18 +61,72 @@ def expressions() -> dict[str, str]:
 EXPRESSIONS = expressions()
 
 
+def parts(expression: str) -> list[Any]:
+    """Everything that an expression is made of. Raises ValueError for what is none."""
+    found: list[Any] = []
+    # What Grafana puts in their place.
+    tree = promql_parser.parse(expression.replace("$namespace", "stentor"))
+    promql_parser.walk(tree, lambda each: found.append(each))
+    return found
+
+
+def metrics_in(part: Any) -> list[str]:
+    inside = parts(part.prettify())
+    return [str(each.name) for each in inside if isinstance(each, promql_parser.VectorSelector)]
+
+
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_an_expression_asks_for_series_and_labels_that_there_are(name: str) -> None:
-    series = told()
-    asked = re.findall(r"\b((?:stentor|http|process)_\w+)(?:{([^}]*)})?", EXPRESSIONS[name])
-    assert asked
+    series, asked = told(), parts(EXPRESSIONS[name])
+    selectors = [each for each in asked if isinstance(each, promql_parser.VectorSelector)]
+    assert selectors
     known = set(ADDED)
-    for metric, matchers in asked:
-        assert metric in series
+    for selector in selectors:
+        metric = str(selector.name)
         known |= series[metric]
-        assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= series[metric] | ADDED
-    for group in re.findall(r"(?:by|on) \(([^)]*)\)", EXPRESSIONS[name]):
-        assert {label.strip() for label in group.split(",")} <= known
+        for matcher in selector.matchers.matchers:
+            assert matcher.name in series[metric] | ADDED
+            assert matcher.value in VALUES.get((metric, matcher.name), {matcher.value})
+    for each in asked:
+        if isinstance(each, promql_parser.AggregateExpr) and each.modifier:
+            assert set(each.modifier.labels) <= known
+        if isinstance(each, promql_parser.BinaryExpr) and each.modifier and each.modifier.matching:
+            assert set(each.modifier.matching.labels) <= known
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_rates_are_of_what_only_grows_and_quantiles_of_buckets(name: str) -> None:
+    endings = {"rate": ("_total", "_bucket", "_sum", "_count"), "histogram_quantile": ("_bucket",)}
+    for each in parts(EXPRESSIONS[name]):
+        if isinstance(each, promql_parser.Call):
+            assert all(metric.endswith(endings.get(each.func.name, "")) for metric in metrics_in(each))
+            if each.func.name == "histogram_quantile":
+                assert "le" in each.args[1].modifier.labels
+
+
+async def test_requests_are_told_by_the_labels_that_expressions_name(api: httpx2.AsyncClient) -> None:
+    await api.get("/healthz")
+    await api.get("/v1/jobs/nobody")
+    lines = (await api.get("/metrics")).text.splitlines()
+    told = [line for line in lines if line.startswith("http_requests_total")]
+    assert any('handler="/v1/jobs/{job_id}"' in line and 'status="4xx"' in line for line in told)
+    # Nodes ask so often that errors would be few beside it.
+    assert not any("/healthz" in line or "/metrics" in line for line in told)
+
+
+def test_an_idle_process_tells_that_it_is_there(everything: list[dict[str, Any]]) -> None:
+    """No alarm because nobody has a job."""
+    (rules,) = [each["spec"]["groups"][0]["rules"] for each in everything if each["kind"] == "PrometheusRule"]
+    absent = [
+        metric
+        for rule in rules
+        for call in parts(rule["expr"])
+        if isinstance(call, promql_parser.Call) and call.func.name == "absent"
+        for metric in metrics_in(call)
+    ]
+    assert absent
+    idle = {sample.name for metric in open_metrics().registry.collect() for sample in metric.samples}
+    assert set(absent) <= idle
 
 
 def test_every_alert_says_what_to_do() -> None:

@@ -12,6 +12,9 @@ from starlette.routing import BaseRoute
 from stentor_allinone.compose import AllSettings, compose
 from stentor_common.host import create_app
 from stentor_common.runtime import Runtime
+from stentor_common.serve import IDLE_SECONDS
+from stentor_dev import helm
+from stentor_dev.nginx import manners_of
 
 Object = dict[str, Any]
 Find = Callable[[str], str | None]
@@ -44,6 +47,9 @@ OTHERS = (
     ("/v1/audio/speech", "tts"),
     ("/v1/audio/transcriptions", "stt"),
 )
+
+
+GATEWAY = {"name": "public", "namespace": "gateways", "sectionName": "https"}
 
 
 def routed(objects: list[Object]) -> Find:
@@ -150,6 +156,51 @@ def test_the_ingress_lets_the_largest_file_through(everything: list[Object]) -> 
     assert ingress["spec"]["tls"] == [
         {"hosts": ["speech.example.com", "api.example.com"], "secretName": "everything-tls"}
     ]
+
+
+def test_the_ingress_drops_an_idle_connection_before_a_process_does(everything: list[Object]) -> None:
+    (ingress,) = [each for each in everything if each["kind"] == "Ingress"]
+    assert manners_of(ingress["metadata"]["annotations"]).idle_seconds < IDLE_SECONDS
+
+
+def test_a_gateway_is_told_what_an_ingress_is(render: Callable[..., Any]) -> None:
+    hosts = ["speech.example.com"]
+    (ingress,) = [each for each in render(ingress={"hosts": hosts}) if each["kind"] == "Ingress"]
+    objects = render(ingress={"hosts": hosts, "gateways": [GATEWAY]})
+    assert not [each for each in objects if each["kind"] == "Ingress"]
+    (route,) = [each for each in objects if each["kind"] == "HTTPRoute"]
+    assert (route["spec"]["parentRefs"], route["spec"]["hostnames"]) == ([GATEWAY], hosts)
+    assert sorted(
+        (match["path"]["value"], backend["name"])
+        for rule in route["spec"]["rules"]
+        for match in rule["matches"]
+        for backend in rule["backendRefs"]
+    ) == sorted(
+        (rule["path"], rule["backend"]["service"]["name"])
+        for rule in ingress["spec"]["rules"][0]["http"]["paths"]
+    )
+    ports = {port["port"] for each in objects if each["kind"] == "Service" for port in each["spec"]["ports"]}
+    for rule in route["spec"]["rules"]:
+        assert {match["path"]["type"] for match in rule["matches"]} == {"PathPrefix"}
+        assert {backend["port"] for backend in rule["backendRefs"]} <= ports
+        # Otherwise long uploads and live sessions are cut.
+        assert rule["timeouts"] == {"request": "0s"}
+
+
+def test_a_gateway_takes_so_many_rules(render: Callable[..., Any]) -> None:
+    """Bounds of HTTPRoute, https://gateway-api.sigs.k8s.io/reference/spec/."""
+    objects = render(ingress={"gateways": [GATEWAY]})
+    (route,) = [each for each in objects if each["kind"] == "HTTPRoute"]
+    matches = [len(rule["matches"]) for rule in route["spec"]["rules"]]
+    assert len(matches) <= 16
+    assert max(matches) <= 64
+    assert sum(matches) <= 128
+
+
+def test_certificates_of_a_gateway_are_not_the_charts(render: Callable[..., Any]) -> None:
+    given = {"gateways": [GATEWAY], "hosts": ["speech.example.com"], "tls": {"enabled": True}}
+    with pytest.raises(helm.Refused, match="TLS ends at a listener of the Gateway"):
+        render(ingress=given)
 
 
 def example(path: str) -> str:

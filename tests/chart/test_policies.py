@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from stentor_common.webhooks.intake import PORTS as WEBHOOK_PORTS
 from stentor_deploy.running.kubernetes.permissions import PERMISSIONS
 
 Object = dict[str, Any]
@@ -114,6 +115,40 @@ def test_pods_end_after_what_they_do_has(objects: list[Object], pods: Pods) -> N
             drain = own["lifecycle"]["preStop"]["sleep"]["seconds"]
             needed = drain + float(variables["STENTOR_SHUTDOWN_SECONDS"]) + 10
             assert pod["spec"]["terminationGracePeriodSeconds"] >= needed, name
+
+
+def test_a_budget_never_keeps_a_node_from_being_drained(objects: list[Object], profile: str) -> None:
+    """It counts who is missing and not who is there: of a single pod, too, one may go."""
+    budgets = [each["spec"] for each in objects if each["kind"] == "PodDisruptionBudget"]
+    assert budgets or profile == "laptop"
+    for budget in budgets:
+        assert "minAvailable" not in budget
+        assert budget["maxUnavailable"] >= 1
+        assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_nodes_that_are_kept_for_others_do_not_count_as_empty(everything: list[Object], pods: Pods) -> None:
+    """With DoNotSchedule a tainted node without pods would let one pod onto each other node, and no more."""
+    rules = [
+        rule for pod in pods(everything).values() for rule in pod["spec"].get("topologySpreadConstraints", [])
+    ]
+    assert rules
+    assert {(rule["whenUnsatisfiable"], rule["nodeTaintsPolicy"]) for rule in rules} == {
+        ("DoNotSchedule", "Honor")
+    }
+
+
+def test_webhooks_may_leave_to_all_ports_that_the_product_takes(everything: list[Object]) -> None:
+    open_ports = {
+        port["port"]
+        for each in everything
+        if each["kind"] == "NetworkPolicy"
+        for rule in each["spec"].get("egress", [])
+        for peer in rule.get("to", [])
+        if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" and peer["ipBlock"].get("except")
+        for port in rule["ports"]
+    }
+    assert open_ports == set(WEBHOOK_PORTS)
 
 
 def test_everybody_is_cut_off_and_let_through_by_name(objects: list[Object], pods: Pods) -> None:

@@ -37,6 +37,7 @@ VALUES = helm.CHART / "values.yaml"
         ({"secrets": {"existing": ""}}, "secrets.existing must name a secret"),
         ({"ingress": {"tls": {"enabled": True}}}, "ingress.tls needs ingress.hosts"),
         ({"models": {"namespace": "stentor"}}, "models.namespace must hold nothing else"),
+        ({"networkPolicy": {"serverPorts": []}}, "nobody would reach PostgreSQL"),
         ({"pools": {"whisper": {"models": ["tiny"]}}}, "pools.whisper serves tiny, which services.stt"),
         (
             {
@@ -46,7 +47,14 @@ VALUES = helm.CHART / "values.yaml"
             "services.stt lists large-v3, which no pool serves",
         ),
         ({"pools": {"pipelines": None}}, "services.pipelines is on and no pool has that capability"),
-        ({"pools": {"voices": {"autoscaling": {"enabled": True}}}}, "voices.autoscaling.queues must name"),
+        (
+            {"services": {"stt": {"autoscaling": {"enabled": True, "min": 21}}}},
+            "services.stt.autoscaling.min is 21, more than its max 20",
+        ),
+        (
+            {"pools": {"voices": {"autoscaling": {"enabled": True, "min": 9}}}},
+            "pools.voices.autoscaling.min is 9, more than its max 8",
+        ),
         ({"modelCache": {"kind": "existing"}}, "modelCache.existingClaim must name a claim"),
         ({"modelCache": {"prepull": {"enabled": True, "repositories": ["a/b"]}}}, "needs a volume"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stentor_dev.cluster.objects import Event, Manifest, Objects, Refused
 from stentor_dev.cluster.pods import LOOK_SECONDS, Node, PodProcesses
+from stentor_dev.paper.networks import Place
 
 
 class Kubelet:
@@ -49,7 +50,9 @@ class Kubelet:
 
     def _pod(self, pod: Manifest) -> PodProcesses:
         folder = self._folder / pod["metadata"]["name"]
-        return PodProcesses(self._objects, self._node, pod, folder, next(self._addresses))
+        network = self._node.network
+        place = network.join(pod) if network else Place(next(self._addresses), 0)
+        return PodProcesses(self._objects, self._node, pod, folder, place)
 
     async def _live(self, pod: PodProcesses) -> None:
         try:
@@ -57,6 +60,8 @@ class Kubelet:
             await pod.ended.wait()
         finally:
             await pod.kill()
+            if self._node.network:
+                self._node.network.leave(pod.place)
             shutil.rmtree(pod.folder, ignore_errors=True)
         with contextlib.suppress(Refused):
             self._objects.remove("pods", pod.namespace, pod.name)

@@ -12,6 +12,7 @@ from typing import Any
 from stentor_dev.cluster.files import PodFiles
 from stentor_dev.cluster.objects import Manifest, Objects
 from stentor_dev.cluster.processes import exceeds, fails, send, start
+from stentor_dev.paper.networks import Network, Place
 
 LOG_TAIL = 2048
 """Bytes of its log that are told of a container that failed and left no message."""
@@ -32,13 +33,15 @@ class Node:
     pod_quota: int | None = None
     restart_seconds: float = 0.2
     """Pause before a container is started again; doubled each time."""
+    network: Network | None = None
+    """Where pods are. None: each has a loopback address of its own."""
 
 
 class PodProcesses:
-    def __init__(self, objects: Objects, node: Node, pod: Manifest, folder: Path, address: str) -> None:
+    def __init__(self, objects: Objects, node: Node, pod: Manifest, folder: Path, place: Place) -> None:
         self._objects, self._node, self._pod = objects, node, pod
         self.namespace, self.name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        self.folder, self._address = folder, address
+        self.folder, self.place = folder, place
         self._files = PodFiles(objects, pod, folder)
         self.ended = asyncio.Event()
         """Somebody deleted it, and its processes are gone."""
@@ -58,9 +61,9 @@ class PodProcesses:
             await asyncio.sleep(LOOK_SECONDS)
         while not self._files.make_volumes() and not self._ending:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
-        self._files.address = self._address
+        address = self._files.address = self.place.address
         scheduled = _condition("PodScheduled", True)
-        self._say(podIP=self._address, podIPs=[{"ip": self._address}], conditions=[scheduled])
+        self._say(podIP=address, podIPs=[{"ip": address}], conditions=[scheduled])
         again = spec.get("restartPolicy", "Always") != "Never"
         for container in spec.get("initContainers", []):
             if not await self._until_well(container, again=again):
@@ -130,7 +133,7 @@ class PodProcesses:
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             command, environment = self._files.command(container), self._files.environment(container)
-            process = await start(command, environment, self.folder, output)
+            process = await start([*self.place.prefix, *command], environment, self.folder, output)
         self.running[name] = process
         self._restarts[name] = self._restarts.get(name, -1) + 1
         self._status(container, where, {"running": {}}, process.pid)
@@ -154,7 +157,7 @@ class PodProcesses:
         self._say(phase="Running", conditions=[_condition("PodScheduled", True), _condition("Ready", False)])
         if probe := container.get("readinessProbe"):
             command = [self._files.renamed(word) for word in probe["exec"]["command"]]
-            while await fails(command):  # noqa: ASYNC110
+            while await fails([*self.place.prefix, *command]):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
         self._say(conditions=[_condition("PodScheduled", True), _condition("Ready", True)])
 

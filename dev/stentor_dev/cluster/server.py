@@ -68,6 +68,9 @@ class LocalCluster:
     def _changed(self, event: Event) -> None:
         self._controllers.changed(event)
         self.kubelet.changed(event)
+        if event.plural == "networkpolicies" and self.node.network:
+            policies, _ = self.objects.select("networkpolicies", self.namespace)
+            self.node.network.restrict(f"api server {self.url}", policies)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -72,14 +72,15 @@ STENTOR_{{ upper .capability }}_MODELS: {{ .models | toJson }}
 {{/* How users' models become pods, as YAML of a map. */}}
 {{- define "stentor.asPods" -}}
 {{- $models := .Values.models }}
-{{- $egress := $models.egress }}
-{{- if $egress }}
-{{- /* Whoever says where else they may go means with names. */}}
+{{- /* Only the store, of all servers that may be here. */}}
+{{- $store := dict
+      "to" (list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" .Release.Namespace))))
+      "ports" (list (dict "port" 9000 "protocol" "TCP")) }}
+{{- /* Wherever they may go: with names. */}}
 {{- $dns := dict
       "to" (list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" "kube-system"))))
       "ports" (list (dict "port" 53 "protocol" "UDP") (dict "port" 53 "protocol" "TCP")) }}
-{{- $egress = prepend $egress $dns }}
-{{- end }}
+{{- $egress := prepend (default (list $store) $models.egress) $dns }}
 STENTOR_DEPLOY_DRIVER: kubernetes
 STENTOR_DEPLOY_FOLDER: /data/deploy
 STENTOR_DEPLOY_KUBERNETES_NAMESPACE: {{ $models.namespace }}

@@ -58,6 +58,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if .Values.publicUrl -}}
 {{- .Values.publicUrl -}}
 {{- else if and .Values.ingress.enabled .Values.ingress.hosts -}}
-{{- printf "%s://%s" (ternary "https" "http" .Values.ingress.tls.enabled) (first .Values.ingress.hosts) -}}
+{{- $tls := or .Values.ingress.tls.enabled .Values.ingress.gateways -}}
+{{- printf "%s://%s" (ternary "https" "http" (not (empty $tls))) (first .Values.ingress.hosts) -}}
 {{- end -}}
 {{- end -}}

@@ -1,5 +1,5 @@
-{{/* Which API answers what; of several the longest path wins. */}}
-{{- define "stentor.paths" -}}
+{{/* Which API answers what lies below a path, as a list in JSON; of several the longest path wins. */}}
+{{- define "stentor.routes" -}}
 {{- $apis := splitList "," (include "stentor.apis" .) -}}
 {{- $paths := dict
       "auth" (list "/v1/users" "/v1/token" "/v1/tokens" "/.well-known/jwks.json" "/users" "/token" "/api/v1")
@@ -13,20 +13,11 @@
         "/v1/models")
 -}}
 {{- /* The catalog is everybody's; `/v1/models/NAME:predict`, which no prefix tells from it, is the deploy API's alone. */ -}}
-{{- $home := first $apis -}}
+{{- $routes := list -}}
 {{- range $api := prepend $apis "auth" }}
 {{- range $path := get $paths $api }}
-{{- include "stentor.path" (dict "root" $ "api" $api "path" $path) }}
+{{- $routes = append $routes (dict "path" $path "api" $api) }}
 {{- end }}
 {{- end }}
-{{- include "stentor.path" (dict "root" . "api" $home "path" "/v1") }}
-{{- end -}}
-
-{{- define "stentor.path" }}
-- path: {{ .path }}
-  pathType: Prefix
-  backend:
-    service:
-      name: {{ include "stentor.name" .root }}-{{ .api }}
-      port: {name: http}
+{{- append $routes (dict "path" "/v1" "api" (first $apis)) | toJson -}}
 {{- end -}}

@@ -129,6 +129,8 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: {{ $key }}
     whenUnsatisfiable: {{ $.root.Values.topologySpread }}
+    # Nodes that are kept for others, such as those with accelerators, are none that stay empty.
+    nodeTaintsPolicy: Honor
     labelSelector:
       matchLabels:
         {{- include "stentor.selector" (dict "root" $.root "component" $.component) | nindent 8 }}

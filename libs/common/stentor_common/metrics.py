@@ -34,7 +34,7 @@ class Metrics:
 
 def open_metrics() -> Metrics:
     registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
+    _of_process(registry)
     counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
     spread = partial(Histogram, registry=registry)
     requests, seconds, seconds_of_all = _of_http(registry)
@@ -81,6 +81,12 @@ def open_metrics() -> Metrics:
             ["model"],
         ),
     )
+
+
+def _of_process(registry: CollectorRegistry) -> None:
+    ProcessCollector(registry=registry)
+    # Told by every process, busy or idle: that it is missing is how one knows that nobody is there.
+    Gauge("stentor_up", "1, as long as the process runs.", registry=registry).set(1)
 
 
 def _of_http(registry: CollectorRegistry) -> tuple[Counter, Histogram, Histogram]:

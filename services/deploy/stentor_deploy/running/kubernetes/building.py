@@ -122,7 +122,7 @@ class ClusterEnvironments:
         name, labels = f"build-{lock.key[:40]}", self._labels(lock)
         secret = delivery_secret(self._manifests.settings, "build")
         for manifest in (
-            self._policy(),
+            self._manifests.build_policy(),
             self._manifests.secret(secret, self._manifests.labels("build"), {"url": self._store_url}),
             self._manifests.secret(name, labels, self._given(lock)),
         ):
@@ -219,21 +219,6 @@ class ClusterEnvironments:
                         ],
                     },
                 },
-            },
-        }
-
-    def _policy(self) -> Object:
-        """Nobody reaches a build; it reaches package indexes, wherever these are."""
-        labels = self._manifests.labels("build")
-        return {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": f"{self._manifests.settings.instance}-build", "labels": labels},
-            "spec": {
-                "podSelector": {"matchLabels": labels},
-                "policyTypes": ["Ingress", "Egress"],
-                "ingress": [],
-                "egress": [{}],
             },
         }
 

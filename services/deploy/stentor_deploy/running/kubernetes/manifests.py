@@ -101,6 +101,32 @@ class Manifests:
             },
         }
 
+    def build_policy(self) -> Object:
+        """Nobody reaches a build; it reaches package indexes, wherever these are, but not where clouds tell
+        credentials to whoever asks."""
+        labels = self.labels("build")
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": f"{self.settings.instance}-build", "labels": labels},
+            "spec": {
+                "podSelector": {"matchLabels": labels},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [],
+                "egress": [
+                    {"ports": _dns()["ports"]},
+                    {
+                        "to": [
+                            # Some network plugins do not take pods for addresses.
+                            {"namespaceSelector": {}},
+                            {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}},
+                            {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::254/128"]}},
+                        ]
+                    },
+                ],
+            },
+        }
+
     def deployment(self, spec: RunSpec, stamp: str) -> Object:
         """Without a number of replicas: see `wishes`."""
         labels = self.of_revision(spec.revision)
