@@ -22,6 +22,8 @@ def run(connection: Connection) -> None:
         render_as_batch=True,
         render_item=render,
         compare_type=True,
+        # Locks of one migration are not held during the next, and an index may be built beside others.
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

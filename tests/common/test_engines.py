@@ -145,7 +145,7 @@ async def test_it_stays_while_somebody_uses_it() -> None:
     slot = slot_of(engine, Care(idle_seconds=0))
     async with slot.borrow():
         await use(slot)
-        await slot.close()
+        assert not await slot.give_up()
         assert slot.loaded
     await eventually(lambda: unloaded(slot))
 
@@ -180,6 +180,14 @@ async def test_closing_gives_the_memory_back() -> None:
     await use(slot)
     await slot.close()
     assert (slot.loaded, engine.unloads) == (False, 1)
+
+
+async def test_closing_does_not_wait_for_those_who_use_it() -> None:
+    engine = Engine()
+    slot = slot_of(engine)
+    async with slot.borrow():
+        await slot.close()
+        assert (slot.loaded, engine.unloads) == (False, 1)
 
 
 async def test_unloading_gives_the_memory_back_and_unpins() -> None:

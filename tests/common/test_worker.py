@@ -16,7 +16,7 @@ from stentor_common.errors import BadInput, Unavailable
 from stentor_common.jobs.leases import LeaseRepository
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.results import result_of
-from stentor_common.jobs.run import JobRun, Progress
+from stentor_common.jobs.run import JobRun, JobStopped, Progress
 from stentor_common.jobs.submit import submit
 from stentor_common.jobs.table import Job, JobState
 from stentor_common.queue import Message, dead
@@ -335,6 +335,20 @@ async def test_at_shutdown_a_long_job_is_handed_back_and_the_attempt_does_not_co
     assert done.attempts == 1
 
 
+async def test_a_job_whose_handler_sees_by_itself_that_all_ends_is_handed_back(
+    runtime: Runtime, working: Working, reached: Reached, read: Read
+) -> None:
+    async def give_up(_: Runtime, run: JobRun) -> dict[str, Any]:
+        await runtime.stopping.wait()
+        raise JobStopped
+
+    job_id = await submitted(runtime)
+    async with working(give_up):
+        await reached(job_id, JobState.running)
+    handed_back = await read(job_id)
+    assert (handed_back.state, handed_back.attempts, handed_back.lease_id) == (JobState.queued, 0, None)
+
+
 async def test_no_more_jobs_run_at_once_than_the_queue_allows(
     runtime: Runtime, working: Working, reached: Reached, read: Read
 ) -> None:
@@ -424,3 +438,21 @@ async def test_what_waits_for_a_place_is_not_lost_when_the_worker_ends(
     async with working(succeed):
         for each in jobs:
             await reached(each, JobState.completed)
+
+
+@pytest.mark.parametrize("places", [4])
+@pytest.mark.parametrize("changed_settings", [{"shutdown_seconds": 5}])
+async def test_what_waits_for_a_place_goes_to_others_while_the_worker_ends(
+    runtime: Runtime, working: Working, reached: Reached
+) -> None:
+    doors = Doors()
+    jobs = [await submitted(runtime) for _ in range(5)]
+    async with working(doors):
+        await reached(jobs[2], JobState.running)
+        runtime.stopping.set()
+
+        async def both_wait() -> bool:
+            return await runtime.queue.depth(QUEUE) == 2
+
+        await eventually(both_wait)
+        doors.open.set()

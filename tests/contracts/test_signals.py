@@ -95,6 +95,13 @@ async def test_who_waits_for_the_end_hears_only_that(ends: tuple[Signals, Signal
         assert await heard(subscription)
 
 
+async def test_all_who_wait_in_a_process_that_ends_look_for_themselves(ends: tuple[Signals, Signals]) -> None:
+    _, far = ends
+    with far.subscribe(uuid.uuid4()) as one, far.subscribe(uuid.uuid4(), only_end=True) as other:
+        far.wake()
+        assert all(await asyncio.gather(*map(heard, (one, other))))
+
+
 async def test_many_changes_at_once_all_arrive(ends: tuple[Signals, Signals]) -> None:
     near, far = ends
     ids = [uuid.uuid4() for _ in range(200)]

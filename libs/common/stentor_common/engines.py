@@ -188,14 +188,12 @@ class EngineSlot(Generic[E]):
         async with self._changing:
             if self.users:
                 return False
-            if self._engine is not None:
-                engine, self._engine = self._engine, None
-                await asyncio.to_thread(engine.unload)
-                self._let_go()
-                log.info("model unloaded", model=self.name)
+            await self._unload()
             return True
 
     async def close(self) -> None:
+        """Unload it, even under those who use it: what they do was given back, and a process that ends would
+        wait for them, however long a model works on one call."""
         if self._unloading:
             self._unloading.cancel()
         if self._coming is not None:
@@ -203,7 +201,15 @@ class EngineSlot(Generic[E]):
         if self._loading:
             self._loading.cancel()
             await asyncio.wait([self._loading])
-        await self.give_up()
+        async with self._changing:
+            await self._unload()
+
+    async def _unload(self) -> None:
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            await asyncio.to_thread(engine.unload)
+            self._let_go()
+            log.info("model unloaded", model=self.name)
 
     async def _load(self) -> E:
         async with self._changing:

@@ -1,17 +1,21 @@
 """Brings a database to the newest schema, checks it, writes new migrations."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stentor_common.db import Database
-from stentor_common.errors import AppError
+from stentor_common.errors import AppError, Unavailable
 
 PACKAGED = Path(__file__).parent / "migrations"
 SCRIPTS = PACKAGED if PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "alembic"
@@ -19,9 +23,54 @@ SCRIPTS = PACKAGED if PACKAGED.is_dir() else Path(__file__).resolve().parents[3]
 
 FILE_NAME = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
 
+LOCK_SECONDS = 2
+"""How long a migration waits for a table that somebody uses. All who come after it wait behind it, so it then
+steps aside, lets them pass and tries again: https://www.postgresql.org/docs/current/explicit-locking.html"""
+
+PAUSE_SECONDS = 1
+PATIENCE_SECONDS = 300
+"""After which it is told that something holds a table all the time."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+"""https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+MIGRATING = 0x57E47042
+"""Key of the advisory lock that whoever migrates holds."""
+
+log = structlog.get_logger()
+
+
+class SchemaTooOld(AppError):
+    code = "schema_too_old"
+
+    def __init__(self) -> None:
+        super().__init__("the database has an older schema than this release; run `stentor migrate` first")
+
+
+class SchemaInUse(Unavailable):
+    code = "schema_in_use"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"a transaction on the database held what the migration needs for {PATIENCE_SECONDS} s; see "
+            "pg_stat_activity for what is open so long, end it, and run `stentor migrate` again"
+        )
+
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    await _run(engine, lambda config: command.upgrade(config, revision))
+    """Run the migrations that are missing, each in a transaction of its own where several may work on the
+    database. One that is ahead of this release is left as it is. Raises SchemaInUse."""
+    if await _is_ahead(engine):
+        log.info("the database has a newer schema than this release, and keeps it")
+        return
+
+    def act(config: Config) -> None:
+        command.upgrade(config, revision)
+
+    if engine.dialect.name == "sqlite":
+        await _run(engine, act)
+    else:
+        await _run_beside_others(engine, act)
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
@@ -38,28 +87,31 @@ async def write_revision(engine: AsyncEngine, message: str) -> None:
     await _run(engine, lambda config: command.revision(config, message, autogenerate=True))
 
 
-class SchemaTooOld(AppError):
-    code = "schema_too_old"
-
-    def __init__(self) -> None:
-        super().__init__("the database has an older schema than this release; run `stentor migrate` first")
-
-
 async def require_current(db: Database) -> None:
     """Raises SchemaTooOld when migrations are missing. A newer schema is fine: migrations only add
     what the release before can live with."""
     with db.told_apart():
-        async with db.engine.connect() as connection:
-            present = await connection.run_sync(
-                lambda sync: MigrationContext.configure(sync).get_current_heads()
-            )
+        present = await _present(db.engine)
     scripts = ScriptDirectory(str(SCRIPTS))
-    known = {script.revision for script in scripts.walk_revisions()}
-    if not present or (set(present) <= known and set(present) != set(scripts.get_heads())):
+    if not present or (present <= _known(scripts) and present != set(scripts.get_heads())):
         raise SchemaTooOld
 
 
-async def _run(engine: AsyncEngine, act: Callable[[Config], object]) -> None:
+async def _is_ahead(engine: AsyncEngine) -> bool:
+    return not await _present(engine) <= _known(ScriptDirectory(str(SCRIPTS)))
+
+
+async def _present(engine: AsyncEngine) -> set[str]:
+    async with engine.connect() as connection:
+        heads = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_heads())
+    return set(heads)
+
+
+def _known(scripts: ScriptDirectory) -> set[str]:
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+def _acting(act: Callable[[Config], object]) -> Callable[[Connection], None]:
     def run(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(SCRIPTS))
@@ -67,5 +119,46 @@ async def _run(engine: AsyncEngine, act: Callable[[Config], object]) -> None:
         config.attributes["connection"] = connection
         act(config)
 
+    return run
+
+
+async def _run(engine: AsyncEngine, act: Callable[[Config], object]) -> None:
     async with engine.begin() as connection:
-        await connection.run_sync(run)
+        await connection.run_sync(_acting(act))
+
+
+async def _run_beside_others(engine: AsyncEngine, act: Callable[[Config], object]) -> None:
+    """While other processes use the tables, and perhaps want to migrate as well."""
+    ends_at = time.monotonic() + PATIENCE_SECONDS
+    async with engine.connect() as connection:
+        try:
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
+            while not (await _is_alone(connection) and await _done(connection, act)):
+                if time.monotonic() > ends_at:
+                    raise SchemaInUse
+                await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            # The server forgets its lock and its settings with the connection.
+            await connection.invalidate()
+
+
+async def _is_alone(connection: AsyncConnection) -> bool:
+    """Whether this is the one that migrates. Asked again and again: who waits within a transaction would keep
+    an index from being created beside others."""
+    found = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATING})
+    # What alembic does is in transactions of its own only if none is open.
+    await connection.commit()
+    return bool(found)
+
+
+async def _done(connection: AsyncConnection, act: Callable[[Config], object]) -> bool:
+    """False when a table was in use for too long; migrations before that one have been made."""
+    try:
+        await connection.run_sync(_acting(act))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        await connection.rollback()
+        log.warning("a migration waits for a table that is in use")
+        return False
+    return True

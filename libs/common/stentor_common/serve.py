@@ -22,19 +22,33 @@ from stentor_common.sweep import job_sweeps, release, run_sweeps
 from stentor_common.webhooks.delivery import Deliverer, delivering
 from stentor_common.wishes import MODELS_CHANGED
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+IDLE_SECONDS = 75
+"""After which an idle connection is closed: later than proxies do it (ingress-nginx: 60). Else one now
+and then sends a request on a connection that is just being closed, and tells its caller of an error."""
+
 log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
 async def stopped_by_signals(runtime: Runtime) -> AsyncIterator[None]:
-    """Within the block SIGTERM and SIGINT ask the process to end instead of ending it."""
+    """Within the block the first SIGTERM or SIGINT asks the process to end, a second one ends it at once."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, runtime.stopping.set)
+
+    def stop() -> None:
+        runtime.stopping.set()
+        runtime.signals.wake()
+        for number in ENDING:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in ENDING:
+        loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             loop.remove_signal_handler(number)
 
 
@@ -96,6 +110,7 @@ async def serve(runtime: Runtime, app: FastAPI, *, ready: Callable[[str], None] 
             server_header=False,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
+            timeout_keep_alive=IDLE_SECONDS,
             ws=bounded_by(SocketMemory(settings.socket_memory_bytes)),
             ws_max_size=settings.max_socket_message_bytes,
             # Sound does not get smaller by it.

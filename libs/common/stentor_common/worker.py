@@ -149,9 +149,7 @@ class JobRunner:
         try:
             lease = await self._lease(delivery.message)
             if lease is None:
-                # What still waits is delivered again when this process is gone.
-                if not self._runtime.stopping.is_set():
-                    await delivery.ack()
+                await self._pass_on(delivery)
                 return
             structlog.contextvars.bind_contextvars(job_id=str(lease.job_id), request_id=lease.request_id)
             run = JobRun(lease)
@@ -169,6 +167,17 @@ class JobRunner:
             # A defect must not cost the worker a slot. The lease runs out, and the attempt counts.
             log.exception("a delivery failed")
             await delivery.bury()
+
+    async def _pass_on(self, delivery: Delivery) -> None:
+        """Done with a message that lets us run nothing; at the end of this process somebody else may have it,
+        at once rather than when this process is gone."""
+        if self._runtime.stopping.is_set():
+            try:
+                await self._runtime.queue.publish(delivery.message)
+            except QueueUnavailable:
+                # Not acknowledged, it is delivered again by itself.
+                return
+        await delivery.ack()
 
     async def _lease(self, message: Message) -> Lease | None:
         """The job that the message lets us run, as soon as one may. None: there is none, or this process
@@ -211,6 +220,9 @@ class JobRunner:
                 outcome = await self._outcome(run)
         metrics.run_time.labels(run.kind).observe(time.monotonic() - started)
         if outcome is None:
+            if run.stop_reason is None:
+                # The handler saw before us that this process ends.
+                await self._hand_back([run])
             if run.stop_reason != StopReason.shutdown:
                 await delivery.ack()
         elif outcome.state == JobState.queued:

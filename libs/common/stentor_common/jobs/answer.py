@@ -1,9 +1,10 @@
 """A job that is waited for within one request: its end as an answer, its failure as an error."""
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Protocol
 
-from stentor_common.errors import AppError, Conflict
+from stentor_common.errors import AppError, Conflict, Unavailable
 from stentor_common.jobs.repository import JobRepository
 from stentor_common.jobs.table import Job, JobState
 from stentor_common.jobs.watch import wait_finished
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1
 """How often it is looked whether the client is still there."""
+
+LAST_WORDS_SECONDS = 2
+"""So long before a process that was asked to end cuts off what is open, those who wait are told."""
 
 OURS = {
     "internal": 500,
@@ -36,6 +40,18 @@ class JobFailed(AppError):
         super().__init__(job.error_message or "the job failed", headers=again)
 
 
+class Interrupted(Unavailable):
+    """This process ends before the job does."""
+
+    code = "interrupted"
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(
+            f"the server is being restarted while job {job.id} runs; send the request again",
+            headers={"Retry-After": "1"},
+        )
+
+
 class ClientGone(Exception):
     """Nobody is there to answer."""
 
@@ -49,17 +65,25 @@ class Client(Protocol):
 async def finished(
     runtime: "Runtime", client: Client, caller: "Caller", job: Job, *, keep: bool = False
 ) -> Job:
-    """The job once it is completed. Raises JobFailed, and Conflict when somebody cancelled or deleted it.
+    """The job once it is completed. Raises JobFailed, Conflict when somebody cancelled or deleted it, and
+    Interrupted when this process has to end before.
 
-    When the client goes away the job is cancelled, unless `keep` says that it may come back for it, and
-    ClientGone raised.
+    When the client goes away, or has to ask another process, the job is cancelled, unless `keep` says that it
+    may come back for it; a client that went raises ClientGone.
     """
+    ends_at = None
     try:
-        while job.active and not runtime.stopping.is_set():
+        while job.active:
             if await client.is_disconnected():
                 raise ClientGone
-            job = await wait_finished(runtime, job.id, LOOK_SECONDS) or _deleted(job)
-    except (asyncio.CancelledError, ClientGone):
+            if runtime.stopping.is_set():
+                left = runtime.settings.shutdown_seconds - LAST_WORDS_SECONDS
+                ends_at = time.monotonic() + left if ends_at is None else ends_at
+                if time.monotonic() >= ends_at:
+                    raise Interrupted(job)
+            found = await wait_finished(runtime, job.id, LOOK_SECONDS, while_stopping=True)
+            job = found or _deleted(job)
+    except (asyncio.CancelledError, ClientGone, Interrupted):
         if not keep:
             await abandon(runtime, caller, job)
         raise

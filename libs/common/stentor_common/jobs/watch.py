@@ -14,14 +14,19 @@ LOOK_EVERY_SECONDS = 5
 """Waiters look for themselves this often, should a signal get lost."""
 
 
-async def wait_finished(runtime: "Runtime", job_id: uuid.UUID, seconds: float) -> Job | None:
-    """The job, once it is over or the time is; None if it was deleted."""
+async def wait_finished(
+    runtime: "Runtime", job_id: uuid.UUID, seconds: float, *, while_stopping: bool = False
+) -> Job | None:
+    """The job, once it is over or the time is; None if it was deleted. When this process is asked to end,
+    that is the end of the time too, unless `while_stopping`."""
     deadline = _time() + seconds
     with runtime.signals.subscribe(job_id, only_end=True) as subscription:
         while True:
             job = await read(runtime, job_id)
             left = deadline - _time()
-            if job is None or not job.active or left <= 0 or runtime.stopping.is_set():
+            if job is None or not job.active or left <= 0:
+                return job
+            if runtime.stopping.is_set() and not while_stopping:
                 return job
             await subscription.wait(min(left, LOOK_EVERY_SECONDS))
 

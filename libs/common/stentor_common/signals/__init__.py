@@ -31,6 +31,9 @@ class Signals(Protocol):
     def subscribe(self, job_id: uuid.UUID, *, only_end: bool = False) -> AbstractContextManager[Subscription]:
         """Hear about one job from now on, while the block lasts; if asked so, only of its end."""
 
+    def wake(self) -> None:
+        """Have all who wait in this process look for themselves: it is about to end."""
+
     async def close(self) -> None: ...
 
 

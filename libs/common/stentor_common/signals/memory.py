@@ -18,6 +18,9 @@ class MemorySubscription:
         if change.ended or not self._only_end:
             self._changed.set()
 
+    def wake(self) -> None:
+        self._changed.set()
+
     async def wait(self, timeout_seconds: float) -> None:
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -47,5 +50,10 @@ class MemorySignals:
             self._waiting[job_id].discard(subscription)
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
+
+    def wake(self) -> None:
+        for subscriptions in self._waiting.values():
+            for subscription in subscriptions:
+                subscription.wake()
 
     async def close(self) -> None: ...

@@ -35,6 +35,9 @@ class PostgresSignals:
     def subscribe(self, job_id: uuid.UUID, *, only_end: bool = False) -> AbstractContextManager[Subscription]:
         return self._local.subscribe(job_id, only_end=only_end)
 
+    def wake(self) -> None:
+        self._local.wake()
+
     async def close(self) -> None:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
