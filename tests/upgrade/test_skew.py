@@ -61,7 +61,8 @@ def release() -> Release:
 @pytest.fixture(scope="module")
 def house(release: Release) -> Iterator[SideBySide]:
     """Processes of the version before on its own schema, with engines that do as they are told."""
-    with tempfile.TemporaryDirectory(prefix="stentor-skew-") as made:
+    # A short path: models are named by it, and long names of queues were cut otherwise before.
+    with tempfile.TemporaryDirectory(prefix="stentor-skew-", dir="/tmp") as made:
         hears, speaks, writes = (Path(made) / name for name in ("hears", "speaks", "writes"))
         hears.write_text(json.dumps({"texts": ["Hello world."], "seconds_per_audio_second": 0.2}))
         speaks.write_text(json.dumps({"seconds_per_audio_second": 0.5}))

@@ -61,7 +61,8 @@ spec:
 {{- range .models -}}
 {{- $model := include "stentor.modelCalled" (dict "root" $.root "capability" $.pool.capability "name" .) -}}
 {{- $queue := printf "%s.%s" $.pool.capability (regexReplaceAll "[^A-Za-z0-9._-]+" $model "-") -}}
-{{- $queues = append $queues (trunc (ternary 58 64 (eq $.pool.capability "tts")) $queue) -}}
+{{- if gt (len $queue) 64 }}{{ $queue = printf "%s-%s" (trunc 55 $queue) (trunc 8 (sha256sum $model)) }}{{ end -}}
+{{- $queues = append $queues $queue -}}
 {{- end -}}
 {{- uniq $queues | toJson -}}
 {{- end -}}

@@ -18,6 +18,7 @@ from stentor_common.jobs.submit import submit
 from stentor_common.jobs.table import Job
 from stentor_common.jobs.trace import RequestTrace
 from stentor_common.queue import NoAnswer
+from stentor_common.queue.naming import queue_of_model
 from stentor_common.runtime import Runtime
 from stentor_common.uploads import Upload, UploadRepository
 from stentor_common.webhooks import Callback
@@ -102,7 +103,7 @@ class Asked:
 
 def queue_of(model: str) -> str:
     """The queue that workers holding this model consume."""
-    return f"stt.{re.sub(r'[^A-Za-z0-9._-]+', '-', model)}"[:64]
+    return queue_of_model("stt", model)
 
 
 async def create(

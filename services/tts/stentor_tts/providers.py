@@ -1,9 +1,8 @@
 """Who may be asked to speak: voices and models here, vendors outside, under the names clients use."""
 
-import re
-
 from stentor_common.catalog import UnknownModel
 from stentor_common.errors import BadInput
+from stentor_common.queue.naming import queue_of_model
 from stentor_common.vendors import Providers
 from stentor_tts.voices import Voice, VoiceCatalog
 
@@ -44,7 +43,7 @@ def models_in(catalog: VoiceCatalog) -> list[str]:
 
 def queue_of(model: str) -> str:
     """The queue that workers holding this model consume."""
-    return f"tts.{re.sub(r'[^A-Za-z0-9._-]+', '-', model)}"[:58]
+    return queue_of_model("tts", model)
 
 
 def choose_model(name: str, catalog: VoiceCatalog) -> str:
