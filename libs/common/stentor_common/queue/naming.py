@@ -10,8 +10,10 @@ DIGITS = 8
 
 
 def queue_of_model(service: str, model: str) -> str:
-    """`SERVICE.MODEL`, with `-` for what a name should not have. One that is too long is cut, and ends in digits
-    of the model's SHA-256: paths begin alike."""
+    """`SERVICE.MODEL`, with `-` for what a name should not have.
+
+    One that is too long is cut, and ends in digits of the model's SHA-256: paths begin alike.
+    """
     name = f"{service}.{re.sub(r'[^A-Za-z0-9._-]+', '-', model)}"
     if len(name) <= LONGEST:
         return name
