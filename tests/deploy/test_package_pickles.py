@@ -139,7 +139,9 @@ def test_what_is_broken_says_nothing(tmp_path: Path, content: bytes) -> None:
     assert pickles.look(path, RULES).versions == {}
 
 
-@pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04", b"\x08\x07", b"", gzip.compress(b"plain", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"hello", b"PK\x03\x04", b"\x08\x07", b"", gzip.compress(b"plain", mtime=0)]
+)
 def test_other_files_are_no_pickles(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model"
     path.write_bytes(content)
