@@ -25,7 +25,7 @@ from stentor_stt.recognition import Recognition
 CACHE = Path(__file__).parents[2] / ".cache"
 RATE = 8_000
 """Of the recorded numbers."""
-LAST = 120
+LAST = 80
 LOUD = 500
 
 SMALL = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
