@@ -38,6 +38,7 @@ demo: $(VENV)/ready-run ## Send a recorded sentence through the whole API and sh
 test: $(VENV)/ready-dev $(COQUI)/ready ## Everything, against real PostgreSQL, RabbitMQ and S3, which it installs and starts itself
 	$(BIN)/python -m stentor_dev.ready
 	$(BIN)/python -m pytest -q -n auto -m "not live and not models and not gpu"
+	@# Three at a time on two cores: each waits for servers now and then.
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m "(live or models) and not gpu"
 
 check: $(VENV)/ready-dev ## Lint, types and the fast offline tests

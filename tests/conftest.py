@@ -62,7 +62,11 @@ def _routes_prepared_once() -> Iterator[None]:
         if include_context.dependencies:
             # They may belong to one application, as what accounts are kept with does.
             return prepare(original_route=original_route, include_context=include_context)
-        way = (include_context.prefix, frozenset(include_context.responses), include_context.include_in_schema)
+        way = (
+            include_context.prefix,
+            frozenset(include_context.responses),
+            include_context.include_in_schema,
+        )
         key = (id(original_route), *way)
         if key not in prepared:
             made = prepare(original_route=original_route, include_context=include_context)
