@@ -53,8 +53,8 @@ def _no_settings_of_this_machine() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _routes_prepared_once() -> Iterator[None]:
-    """The framework prepares each route anew for every application that includes it, which was a third of the
-    time of tests. Ours are included alike in all of them."""
+    """The framework prepares each route anew for every application that includes it, which takes longer than
+    many a test that makes one. Ours are included alike in all of them."""
     prepared: dict[Any, tuple[Any, Any]] = {}
     prepare = fastapi.routing._EffectiveRouteContext.from_api_route
 
