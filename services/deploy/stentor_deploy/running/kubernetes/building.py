@@ -6,7 +6,7 @@ since requirements that are built from source run their code there; `save` puts 
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
@@ -127,10 +127,10 @@ class ClusterEnvironments:
             self._manifests.secret(name, labels, self._given(lock)),
         ):
             await self._cluster.apply(manifest)
-        # Another worker may be making the same: then both wait for its Job.
-        with contextlib.suppress(Conflicting):
-            await self._cluster.create(self._job(name, lock))
         try:
+            # Another worker may be making the same: then both wait for its Job.
+            with contextlib.suppress(Conflicting):
+                await _to_its_end(self._cluster.create(self._job(name, lock)))
             await self._finished(name, labels, tell)
         finally:
             await self._cluster.delete(JOB, name)
@@ -221,6 +221,16 @@ class ClusterEnvironments:
                 },
             },
         }
+
+
+async def _to_its_end(asking: Awaitable[object]) -> None:
+    """Also if this is cancelled meanwhile: what may have been made must be known, to be removed."""
+    asked = asyncio.ensure_future(asking)
+    try:
+        await asyncio.shield(asked)
+    except asyncio.CancelledError:
+        await asyncio.gather(asked, return_exceptions=True)
+        raise
 
 
 def _environment(key: str) -> Environment:
