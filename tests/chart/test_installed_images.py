@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stentor_common.jwt import generate_pem
 from stentor_deploy.environments.indexes import Indexes, configured_indexes
 from stentor_deploy.environments.rules import EnvironmentRules
 from stentor_dev import helm
@@ -72,7 +73,7 @@ def test_in_a_clean_folder_the_steps_bring_what_every_process_needs(
     image = Image(tmp_path / "image", helm.ROOT, build.arguments(name, build.images()[name], *words))
     # Bytecode takes most of the time.
     image.install(UV_COMPILE_BYTECODE="0")
-    secret = secret_of(servers)
+    secret = secret_of(servers, generate_pem())
     migrates = any(own["args"] == ["stentor", "migrate"] for own in containers[name])
     if not migrates:
         secret["database-url"] = servers.database_url(copy_of=migrated_postgres)

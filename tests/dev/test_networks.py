@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 from stentor_dev.paper import namespaces
-from stentor_dev.paper.calls import eventually
 from stentor_dev.paper.networks import Loopback, Place
 from stentor_dev.paper.relay import Relays
 from stentor_dev.paper.routed import Routed
+from stentor_dev.patience import eventually
 from stentor_dev.process import accepts, free_port
 
 POD = {

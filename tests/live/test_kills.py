@@ -8,10 +8,10 @@ import tempfile
 import time
 import uuid
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import pytest
@@ -22,11 +22,10 @@ from stentor_common.jwt import generate_pem
 from stentor_common.testing import RATE, sound
 from stentor_dev import databases
 from stentor_dev.distributed import STT, Distributed, programs
+from stentor_dev.patience import eventually
 from stentor_dev.service import Service
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
-
-T = TypeVar("T")
 
 WORKERS = ("stt-worker-1", "stt-worker-2")
 SECOND_API = "stt-api-2"
@@ -91,14 +90,6 @@ def _everything_runs(house: Distributed) -> Iterator[None]:
             house.start(name)
     yield
     house.check()
-
-
-def eventually(look: Callable[[], T], *, seconds: float = 60) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {found!r}"
-        time.sleep(0.05)
-    return found
 
 
 def submit(client: httpx2.Client, seconds: float = 1, headers: dict[str, str] | None = None) -> str:

@@ -4,19 +4,18 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import pytest
 
 from stentor_common.jwt import generate_pem
 from stentor_dev.distributed import AUTH, MIGRATE, TTS, Distributed
+from stentor_dev.patience import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
-
-T = TypeVar("T")
 
 WORKERS = ("tts-worker-1", "tts-worker-2")
 TEXT = "Hello world. How are you?"
@@ -61,14 +60,6 @@ def client(house: Distributed) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=house.url, timeout=60) as opened:
         yield opened
     house.check()
-
-
-def eventually(look: Callable[[], T], *, seconds: float = 60) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {found!r}"
-        time.sleep(0.05)
-    return found
 
 
 def speech(client: httpx2.Client, job_id: str) -> dict[str, Any]:

@@ -4,10 +4,9 @@ with speech to text elsewhere."""
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import pytest
@@ -16,11 +15,10 @@ from stentor_common.jwt import generate_pem
 from stentor_common.testing import sound
 from stentor_dev import databases
 from stentor_dev.distributed import SUMMARIZE, Distributed, programs
+from stentor_dev.patience import eventually
 from stentor_dev.service import Service
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
-
-T = TypeVar("T")
 
 PATH = "/v1/summaries"
 WORKERS = ("summarize-worker-1", "summarize-worker-2")
@@ -68,14 +66,6 @@ def _everything_runs(house: Distributed) -> Iterator[None]:
             house.start(name)
     yield
     house.check()
-
-
-def eventually(look: Callable[[], T], *, seconds: float = 60) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {found!r}"
-        time.sleep(0.05)
-    return found
 
 
 def submit(client: httpx2.Client, **asked: Any) -> str:

@@ -10,12 +10,12 @@ import signal
 import sys
 import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import psutil
@@ -25,14 +25,14 @@ from websockets.sync.client import connect
 
 from stentor_common.jwt import generate_pem
 from stentor_common.testing import sound
-from stentor_dev import databases
+from stentor_dev import databases, patience
 from stentor_dev.distributed import AUTH, CAPABILITIES, DEPLOY, STT, Distributed, programs
 from stentor_dev.process import Server
 from stentor_dev.service import Service
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
-T = TypeVar("T")
+eventually = partial(patience.eventually, seconds=90)
 
 SHUTDOWN_SECONDS = 4
 COME_AGAIN = 1012
@@ -143,14 +143,6 @@ def build(house: Distributed, headers: dict[str, str], name: str) -> dict[str, A
     told = httpx2.get(f"{house.url}{UPLOADING}/{name}", headers=headers, timeout=30)
     found: dict[str, Any] = told.json()["latest"]
     assert "failed" not in found["status"], found
-    return found
-
-
-def eventually(look: Callable[[], T], *, seconds: float = 90) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {found!r}"
-        time.sleep(0.1)
     return found
 
 

@@ -11,12 +11,11 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import pytest
@@ -25,13 +24,12 @@ from websockets.sync.client import connect
 from stentor_common.jwt import generate_pem
 from stentor_common.testing import sound
 from stentor_dev.distributed import AUTH, DEPLOY
+from stentor_dev.patience import eventually
 from stentor_dev.process import Child, Command
 from stentor_dev.releases import NotInHistory, Release, previous
 from stentor_dev.side_by_side import NEW, SideBySide
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
-
-T = TypeVar("T")
 
 CAPABILITIES = ("stt", "tts", "summarize", "pipelines")
 """Those that the version before has too."""
@@ -91,14 +89,6 @@ def house(release: Release) -> Iterator[SideBySide]:
 def _nobody_has_died(house: SideBySide) -> Iterator[None]:
     yield
     house.check()
-
-
-def eventually(look: Callable[[], T], *, seconds: float = 60) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {found!r}"
-        time.sleep(0.1)
-    return found
 
 
 class Person:

@@ -3,45 +3,25 @@
 import base64
 import io
 import secrets
-import time
 import wave
-from collections.abc import Callable
-from typing import TypeVar
 
 import httpx2
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stentor_dev.servers import Servers
 
-T = TypeVar("T")
 
+def secret_of(servers: Servers, signing_key: str) -> dict[str, str]:
+    """The secret that values name: a database, a broker's host and a bucket of its own, and keys.
 
-def signing_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-
-def secret_of(servers: Servers) -> dict[str, str]:
-    """The secret that values name: a database, a broker's host and a bucket of its own, and keys."""
+    `signing_key` is that of access tokens, in PEM.
+    """
     return {
         "database-url": servers.database_url(),
         "queue-url": servers.queue_url(),
         "store-url": servers.store_url(),
         "secret-key": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "signing-key": signing_key(),
+        "signing-key": signing_key,
     }
-
-
-def eventually(look: Callable[[], T], *, seconds: float = 60) -> T:
-    """The first true answer of `look`. Raises AssertionError when there is none within that time."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {found!r}"
-        time.sleep(0.1)
-    return found
 
 
 def sound(seconds: float) -> bytes:

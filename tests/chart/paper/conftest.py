@@ -15,14 +15,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from stentor_common.jwt import generate_pem
 from stentor_dev import helm
 from stentor_dev.cluster.pods import Node
 from stentor_dev.cluster.server import LocalCluster
-from stentor_dev.paper.calls import eventually, secret_of
+from stentor_dev.paper.calls import secret_of
 from stentor_dev.paper.cluster import PaperCluster, network_of_this_machine
 from stentor_dev.paper.networks import Loopback, Network
 from stentor_dev.paper.node import SERVERS
 from stentor_dev.paper.pod import Given
+from stentor_dev.patience import eventually
 from stentor_dev.servers import Servers
 
 Object = dict[str, Any]
@@ -120,7 +122,7 @@ def kubeconfig(api_server: LocalCluster, network: Network, tmp_path_factory: pyt
 @pytest.fixture(scope="module")
 def secret(servers: Servers) -> dict[str, str]:
     """What the values' secret holds."""
-    return secret_of(servers)
+    return secret_of(servers, generate_pem())
 
 
 StartCluster = Callable[..., PaperCluster]

@@ -23,9 +23,10 @@ from websockets.sync.client import connect
 from stentor_dev import helm
 from stentor_dev.cluster.server import LocalCluster
 from stentor_dev.paper import namespaces
-from stentor_dev.paper.calls import eventually, sound, state, submit
+from stentor_dev.paper.calls import sound, state, submit
 from stentor_dev.paper.cluster import PaperCluster
 from stentor_dev.paper.node import METADATA, PUBLIC, SERVERS
+from stentor_dev.patience import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 

@@ -18,10 +18,11 @@ from websockets.sync.client import connect
 from stentor_common.testing import eventually as arrived
 from stentor_common.testing_receiver import receiver
 from stentor_dev import helm
-from stentor_dev.paper.calls import eventually, sound, state, submit
+from stentor_dev.paper.calls import sound, state, submit
 from stentor_dev.paper.cluster import PaperCluster
 from stentor_dev.paper.networks import Network
 from stentor_dev.paper.node import SERVERS
+from stentor_dev.patience import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 

@@ -9,10 +9,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from stentor_common.jwt import generate_pem
 from stentor_dev import helm
 from stentor_dev.keda import HPA_SECONDS, Keda, RabbitTrigger, TriggerFailed
-from stentor_dev.paper.calls import eventually, secret_of, sound, state
+from stentor_dev.paper.calls import secret_of, sound, state
 from stentor_dev.paper.cluster import PaperCluster
+from stentor_dev.patience import eventually
 from stentor_dev.rabbitmq import RabbitMq
 from stentor_dev.servers import Servers
 
@@ -108,7 +110,7 @@ def secret(servers: Servers, broker: RabbitMq) -> dict[str, str]:
     broker.manage("PUT", "/users/keda", {"password": "looks", "tags": "management"})
     broker.manage("PUT", f"/permissions/{vhost}/keda", dict.fromkeys(("configure", "write", "read"), "^$"))
     api = f"http://keda:looks@127.0.0.1:{broker.management_port}/{vhost}"
-    return secret_of(servers) | {"queue-url": queue_url, "broker-api-url": api}
+    return secret_of(servers, generate_pem()) | {"queue-url": queue_url, "broker-api-url": api}
 
 
 @pytest.fixture(scope="module")
