@@ -1,8 +1,6 @@
 """Published clients, unmodified, that call deployed models: packages are uploaded, built and run for real."""
 
-import io
 import json
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +10,8 @@ from typing import Any
 
 import httpx2
 import pytest
+
+from stentor_deploy.testing_place import packed
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
@@ -65,16 +65,6 @@ PACKAGES = {
     },
     "greeter": {"service.py": GREETER, "requirements.txt": ""},
 }
-
-
-def packed(files: dict[str, str]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text.encode())
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return out.getvalue()
 
 
 @pytest.fixture(scope="module")

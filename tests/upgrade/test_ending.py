@@ -3,12 +3,10 @@
 A lease lasts a minute here: whoever goes on with a job has not waited for it to run out.
 """
 
-import io
 import json
 import os
 import signal
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from websockets.sync.client import connect
 
 from stentor_common.jwt import generate_pem
 from stentor_common.testing import sound
+from stentor_deploy.testing_place import packed
 from stentor_dev import databases, patience
 from stentor_dev.distributed import AUTH, CAPABILITIES, DEPLOY, STT, Distributed, programs
 from stentor_dev.process import Server
@@ -128,13 +127,9 @@ def deploy(house: Distributed, headers: dict[str, str], name: str, *, loading: f
         f"    def load(self):\n        time.sleep({loading})\n"
         "    def predict(self, seconds):\n        time.sleep(seconds)\n        return seconds\n"
     )
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w:gz") as archive:
-        for path, text in {"config.yaml": f"model_name: {name}\n", "model/model.py": model}.items():
-            member = tarfile.TarInfo(path)
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
-    files = {"archive": ("model.tar.gz", written.getvalue())}
+    files = {
+        "archive": ("model.tar.gz", packed({"config.yaml": f"model_name: {name}\n", "model/model.py": model}))
+    }
     sent = httpx2.post(house.url + UPLOADING, data={"name": name}, files=files, headers=headers, timeout=30)
     assert sent.status_code == 202, sent.text
 

@@ -5,10 +5,8 @@ migrates; some of it comes and goes again; its APIs come beside the old ones; wo
 one; the old ones end.
 """
 
-import io
 import json
 import sys
-import tarfile
 import tempfile
 import threading
 from collections import Counter
@@ -23,6 +21,7 @@ from websockets.sync.client import connect
 
 from stentor_common.jwt import generate_pem
 from stentor_common.testing import sound
+from stentor_deploy.testing_place import packed
 from stentor_dev.distributed import AUTH, DEPLOY
 from stentor_dev.patience import eventually
 from stentor_dev.process import Child, Command
@@ -248,13 +247,7 @@ def package() -> tuple[str, bytes]:
         "config.yaml": "model_name: twice\n",
         "model/model.py": "class Model:\n    def predict(self, given):\n        return given * 2\n",
     }
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w:gz") as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return "model.tar.gz", written.getvalue()
+    return "model.tar.gz", packed(files)
 
 
 def names(answer: httpx2.Response) -> set[str]:

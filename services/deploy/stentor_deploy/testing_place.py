@@ -96,18 +96,22 @@ def place() -> Opened:
 
 
 def package(code: str = DOUBLING, **files: Any) -> bytes:
-    """A packed folder with `model/model.py`, and further files by their paths: text. Of the same files the
-    same bytes, at any time."""
-    packed = io.BytesIO()
+    """A packed folder with `model/model.py`, and further files by their paths: text."""
+    return packed({"model/model.py": code, **files})
+
+
+def packed(files: Mapping[str, str]) -> bytes:
+    """A packed folder of texts by their paths: of the same files the same bytes, at any time."""
+    written = io.BytesIO()
     with (
-        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as squeezed,
+        gzip.GzipFile(fileobj=written, mode="wb", mtime=0) as squeezed,
         tarfile.open(fileobj=squeezed, mode="w") as archive,
     ):
-        for path, text in {"model/model.py": code, **files}.items():
+        for path, text in files.items():
             member = tarfile.TarInfo(path)
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
-    return packed.getvalue()
+    return written.getvalue()
 
 
 def _no_model(_asked: Any) -> Any:

@@ -1,12 +1,10 @@
 """The rendered chart runs: its words and variables, as processes behind a proxy made from its Ingress."""
 
 import errno
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 import uuid
@@ -20,6 +18,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
+from stentor_deploy.testing_place import packed
 from stentor_dev import helm
 from stentor_dev.cluster.server import LocalCluster
 from stentor_dev.paper import namespaces
@@ -137,13 +136,7 @@ class Model:
 def package() -> bytes:
     """A Truss with a model that doubles, and tells what it can connect to."""
     files = {"config.yaml": "model_name: twice\n", "model/model.py": MODEL}
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w:gz") as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return written.getvalue()
+    return packed(files)
 
 
 def test_a_pod_that_is_killed_loses_no_job(cluster: PaperCluster, client: httpx2.Client) -> None:

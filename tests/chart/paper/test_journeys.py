@@ -3,9 +3,7 @@ API that has it, to a worker of its pool, and back."""
 
 import base64
 import http.client
-import io
 import json
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from websockets.sync.client import connect
 
 from stentor_common.testing import eventually as arrived
 from stentor_common.testing_receiver import receiver
+from stentor_deploy.testing_place import packed
 from stentor_dev import helm
 from stentor_dev.paper.calls import sound, state, submit
 from stentor_dev.paper.cluster import PaperCluster
@@ -86,15 +85,9 @@ def client(cluster: PaperCluster, token: str) -> Iterator[httpx2.Client]:
 def model(cluster: PaperCluster, token: str) -> str:
     """Name of a deployed model that answers what it is asked."""
     code = "class Model:\n    def predict(self, given):\n        return given\n"
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w:gz") as archive:
-        for name, text in {"config.yaml": "model_name: echo\n", "model/model.py": code}.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
     headers = {"Authorization": f"Bearer {token}"}
     with httpx2.Client(base_url=cluster.url, timeout=60, headers=headers) as client:
-        sent = {"archive": ("m.tgz", written.getvalue())}
+        sent = {"archive": ("m.tgz", packed({"config.yaml": "model_name: echo\n", "model/model.py": code}))}
         made = client.post("/v1/deployments", data={"name": "echo"}, files=sent)
         assert made.status_code == 202, made.text
         eventually(lambda: client.get("/v1/deployments/echo").json()["status"] in ("idle", "ready"))
